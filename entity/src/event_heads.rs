@@ -1,0 +1,22 @@
+//! The number of the last event of each partner.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::PartnerId;
+
+/// The number of the last event of each partner.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "event_heads")]
+pub struct Model {
+    /// Whose feed.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub partner_id: PartnerId,
+    /// The last event's number; 0 before the first.
+    pub sequence: i64,
+}
+
+/// Joins are written where they are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

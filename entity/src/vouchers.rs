@@ -1,0 +1,56 @@
+//! A code, in stock or delivered.
+
+use sea_orm::entity::prelude::*;
+
+use crate::currency::Currency;
+use crate::ids::{DataKeyId, OrderId, PartnerId, VoucherId};
+use crate::secret::{Digest, Sealed};
+use crate::state::VoucherState;
+use crate::timestamp::Timestamp;
+
+/// A code, in stock or delivered.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "vouchers")]
+pub struct Model {
+    /// The id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: VoucherId,
+    /// Of which product.
+    pub product_id: String,
+    /// Its face value, in minor units of the product's face currency.
+    pub face_minor: i64,
+    /// Where it stands.
+    pub state: VoucherState,
+    /// The order that has it.
+    pub order_id: Option<OrderId>,
+    /// The unit that has it.
+    pub unit_index: Option<i32>,
+    /// The partner who has it.
+    pub partner_id: Option<PartnerId>,
+    /// The key that seals it.
+    pub data_key_id: DataKeyId,
+    /// Code, pin, serial and link, sealed together.
+    pub sealed: Sealed,
+    /// A keyed digest of brand and code, unique: a code loaded twice is refused.
+    pub blind_index: Digest,
+    /// When it expires; null if never.
+    pub expires_at: Option<Timestamp>,
+    /// The same, with the end of time for never, so that one index sorts it.
+    pub usable_until: Timestamp,
+    /// What it cost, at scale 6 of `cost_currency`.
+    pub cost_micros: Option<i64>,
+    /// The currency of the cost.
+    pub cost_currency: Option<Currency>,
+    /// The lot that it came in.
+    pub lot: String,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+}
+
+/// Joins are written where they are needed.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
