@@ -1,1 +1,10 @@
-//! x
+//! Octopus Cards: the open server that sells digital products to businesses.
+//!
+//! Read the modules in this order: each imports only those above it.
+
+pub mod clock;
+pub mod config;
+pub mod ctx;
+pub mod domain;
+pub mod problem;
+pub mod store;

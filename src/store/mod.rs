@@ -1,0 +1,20 @@
+//! What all features need of a database.
+//!
+//! What lives here: opening the pools, transactions, sets of rows as one parameter, pages by key, and versions.
+//! What is always true: every write runs in a spawned task and in an explicit transaction, so that a caller that hangs up
+//! leaves neither half a write nor a connection inside a transaction.
+//! What is not here: any table's statements; each feature has its own `store.rs`.
+
+mod paging;
+mod pools;
+mod rowset;
+mod transaction;
+mod versions;
+
+pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
+pub use pools::close;
+pub use pools::open;
+pub use rowset::{ColumnKind, json, rowset};
+pub use transaction::{Repeatable, Transaction, statement, write};
+pub use transaction::{begin, is_repeatable};
+pub use versions::{Subject, bump, versions};

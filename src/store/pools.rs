@@ -1,0 +1,126 @@
+//! Connections.
+//!
+//! What lives here: how each engine is opened, and the guards that every connection passes.
+//! What is always true: a pooled connection is rolled back before it is handed out; SQLite is 3.51.3 or later, in WAL mode,
+//! fully synchronous, with one writer; PostgreSQL gives up on locks and statements that take too long.
+//! What is not here: transactions.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor, Row};
+
+use crate::config::Config;
+use crate::ctx::Database;
+use crate::problem::Problem;
+
+/// Readers of an SQLite file.
+const SQLITE_READERS: u32 = 4;
+/// Statements that each connection keeps prepared.
+const PREPARED_STATEMENTS: usize = 512;
+/// The first SQLite without the WAL-reset corruption of 3.7.0 to 3.51.2.
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Opens the database that the settings name; an SQLite file and its folder are made if absent.
+///
+/// # Errors
+/// SERVICE_UNAVAILABLE if it cannot be reached, or is a library or a server too old to be trusted.
+pub async fn open(config: &Config) -> Result<Database, Problem> {
+    if config.database_url.starts_with("sqlite:") {
+        open_sqlite(&config.database_url).await
+    } else {
+        open_postgres(config).await
+    }
+}
+
+async fn open_postgres(config: &Config) -> Result<Database, Problem> {
+    let options = PgConnectOptions::from_str(&config.database_url)
+        .map_err(Problem::unavailable)?
+        .application_name("octopus")
+        .statement_cache_capacity(PREPARED_STATEMENTS)
+        .options([
+            ("statement_timeout", "15s"),
+            ("lock_timeout", "5s"),
+            ("idle_in_transaction_session_timeout", "15s"),
+            ("jit", "off"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(config.database_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        // A `begin` that was dropped half-way leaves the connection inside a transaction, and the next borrower's
+        // acknowledged write would be lost (sqlx #4385). Outside a transaction this is a warning and no more.
+        .before_acquire(|connection, _| {
+            Box::pin(async move { Ok(connection.execute("ROLLBACK").await.is_ok()) })
+        })
+        .connect_with(options)
+        .await
+        .map_err(Problem::unavailable)?;
+    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    Ok(Database { writer: connection.clone(), reader: connection })
+}
+
+async fn open_sqlite(url: &str) -> Result<Database, Problem> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    if let Some(folder) = Path::new(path).parent() {
+        std::fs::create_dir_all(folder).map_err(Problem::unavailable)?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .statement_cache_capacity(PREPARED_STATEMENTS);
+    let writer = sqlite_pool(options.clone(), 1).await?;
+    let reader = sqlite_pool(options.pragma("query_only", "ON"), SQLITE_READERS).await?;
+    let database = Database {
+        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+    };
+    let version: String = writer
+        .fetch_one("SELECT sqlite_version()")
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(Problem::unavailable)?;
+    if parse_version(&version).is_none_or(|version| version < OLDEST_SQLITE) {
+        return Err(Problem::unavailable(format!(
+            "SQLite {version} can corrupt its file; 3.51.3 or later is needed"
+        )));
+    }
+    Ok(database)
+}
+
+async fn sqlite_pool(options: SqliteConnectOptions, connections: u32) -> Result<sqlx::SqlitePool, Problem> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                // Fails where no transaction is open, which is as it should be.
+                connection.execute("ROLLBACK").await.ok();
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await
+        .map_err(Problem::unavailable)
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
+    let mut parts = text.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+/// Closes both pools, for tests and for the end of a command.
+pub async fn close(database: Database) {
+    let shut = |connection: DatabaseConnection| async move { connection.close().await.ok() };
+    shut(database.reader).await;
+    shut(database.writer).await;
+}

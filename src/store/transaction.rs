@@ -1,0 +1,120 @@
+//! Transactions.
+//!
+//! What lives here: the one way to write, with retries where the whole may be repeated, and statements from text.
+//! What is always true: a write runs in a task of its own, which goes on when its caller hangs up: sqlx 0.9 can lose
+//! acknowledged writes when a `begin` is dropped half-way (sqlx #4385).
+//! What is not here: the desks' batches, which own their transactions; they use the same `begin`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sea_orm::{
+    DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, Value,
+};
+
+use crate::ctx::{Database, Deps};
+use crate::problem::Problem;
+
+/// How often a whole transaction is tried when the database asks for it to be repeated.
+const MOST_TRIES: u32 = 5;
+
+/// An open transaction.
+pub type Transaction = DatabaseTransaction;
+
+/// Runs a command in one transaction: commits if it succeeds, rolls back if it fails, repeats it (at most five times) if the
+/// database gave up on a deadlock, a serialization failure or a busy file.
+///
+/// # Errors
+/// What the command fails with; SERVICE_UNAVAILABLE when the database is away.
+pub async fn write<T, E, F>(deps: &Arc<Deps>, command: F) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Problem> + Repeatable + Send + 'static,
+    F: for<'t> Fn(&'t Transaction) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
+{
+    let deps = Arc::clone(deps);
+    let task = tokio::spawn(async move {
+        let mut tries = 1_u32;
+        loop {
+            let outcome = once(&deps.database, &command).await;
+            match outcome {
+                Err(error) if tries < MOST_TRIES && error.is_repeatable() => {
+                    tokio::time::sleep(Duration::from_millis(u64::from(tries) * 7)).await;
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    });
+    task.await.unwrap_or_else(|error| Err(Problem::internal(error).into()))
+}
+
+async fn once<T, E, F>(database: &Database, command: &F) -> Result<T, E>
+where
+    E: From<Problem>,
+    F: for<'t> Fn(&'t Transaction) -> BoxFuture<'t, Result<T, E>>,
+{
+    let transaction = begin(database).await.map_err(Problem::from)?;
+    match command(&transaction).await {
+        Ok(value) => {
+            transaction.commit().await.map_err(Problem::from)?;
+            Ok(value)
+        }
+        Err(error) => {
+            transaction.rollback().await.map_err(Problem::from)?;
+            Err(error)
+        }
+    }
+}
+
+/// Opens a transaction for writing; on SQLite one that has the write lock from the start.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin(database: &Database) -> Result<Transaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    database.writer.begin_with_options(options).await
+}
+
+/// A failure that may be one of the database's requests to try the whole transaction again.
+pub trait Repeatable {
+    /// Whether the same transaction may succeed at once.
+    fn is_repeatable(&self) -> bool;
+}
+
+impl Repeatable for Problem {
+    fn is_repeatable(&self) -> bool {
+        let cause = self.cause.as_deref().and_then(|cause| cause.downcast_ref::<DbErr>());
+        cause.is_some_and(is_repeatable)
+    }
+}
+
+impl<R> Repeatable for crate::problem::Failure<R> {
+    fn is_repeatable(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.is_repeatable())
+    }
+}
+
+/// Deadlock (40P01), serialization failure (40001), lock timeout (55P03); SQLITE_BUSY (5) and its extended codes.
+pub fn is_repeatable(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|database| database.code());
+    code.is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001" | "55P03" | "5" | "261" | "517"))
+}
+
+/// A statement from text with parameters `$1`, `$2`, … on either engine.
+pub fn statement(
+    backend: DbBackend,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(backend, sql, values)
+}
