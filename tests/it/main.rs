@@ -1,1 +1,4 @@
-//! x
+//! The whole suite, one binary: each feature through its public door, on both databases.
+
+mod schema;
+mod tidy;
