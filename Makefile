@@ -48,4 +48,4 @@ playground/node_modules/.package-lock.json: playground/package-lock.json
 
 playground/dist/index.html: playground/node_modules/.package-lock.json $(playground_sources)
 	@cd playground && npm run --silent build
-	@touch $@
+	@touch build.rs $@
