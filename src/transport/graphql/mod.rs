@@ -1,0 +1,8 @@
+//! The GraphQL endpoint: its pipeline, its types and its resolvers.
+//!
+//! Lives here: `pipeline` (every step from bytes to an answer), `errors` (what callers learn of failures), and one
+//! file a feature with its inputs, objects and resolvers. Always true: a resolver has three moves: parse, call, wrap.
+//! Not here: sockets and HTTP (ws.rs, http.rs).
+
+pub mod errors;
+pub mod pipeline;

@@ -1,0 +1,6 @@
+//! The outermost layer: HTTP, GraphQL and websockets in front of the domain.
+//!
+//! Lives here: what speaks a protocol. Always true: nothing below imports it, and it never touches the database: it
+//! parses, calls a domain function, and wraps the result. Not here: any rule of the business.
+
+pub mod graphql;
