@@ -7,7 +7,8 @@
 //!
 //! Prices: a leaf 0; an object 1; a page 1 and its items as often as `first` or `last` says (20 if neither does); a
 //! field of Mutation 10; `vouchers` 10 whatever their number, since a page of codes is one read, multiplied like
-//! everything else by the pages that enclose it.
+//! everything else by the pages that enclose it; `createOrder` 1 with all that it answers but pages, since orders are
+//! bounded by their desks, not by a rate.
 
 use apollo_compiler::Name;
 use apollo_compiler::schema::FieldDefinition;
@@ -60,7 +61,22 @@ impl CostTree {
         let DocumentOperations::Single(operation) = &document.operations else { return Self::default() };
         let mut children = nodes(contract, root, &operation.node.selection_set.node, None);
         if operation.node.ty == OperationType::Mutation {
-            children.iter_mut().for_each(|node| node.points += MUTATION_POINTS);
+            let fields = operation.node.selection_set.node.items.iter().filter_map(|item| match &item.node {
+                Selection::Field(field) => Some(&field.node),
+                _ => None,
+            });
+            let orders: Vec<&str> = fields
+                .filter(|field| field.name.node == "createOrder")
+                .map(|field| field.response_key().node.as_str())
+                .collect();
+            for node in &mut children {
+                if orders.contains(&node.key.as_str()) {
+                    node.forgive();
+                    node.points = 1;
+                } else {
+                    node.points += MUTATION_POINTS;
+                }
+            }
         }
         Self { children }
     }
@@ -79,6 +95,16 @@ impl CostTree {
             _ => 0,
         };
         actual.clamp(1, requested.max(1))
+    }
+}
+
+impl CostNode {
+    /// Takes the price off everything but pages.
+    fn forgive(&mut self) {
+        if self.page.is_none() {
+            self.points = 0;
+            self.children.iter_mut().for_each(Self::forgive);
+        }
     }
 }
 
@@ -212,7 +238,7 @@ mod tests {
 
     const SDL: &str = "
         type Query { order: Order orders(first: Int, last: Int): OrderConnection events(first: Int = 50): [Event!] node: Node }
-        type Mutation { createOrder(x: Int): Payload }
+        type Mutation { createOrder(x: Int): Payload cancelOrder: Payload }
         type Payload { order: Order errors: [Event!]! }
         interface Node { id: ID }
         type Order implements Node { id: ID total: Money vouchers(first: Int = 1000): [Voucher!] units(first: Int): UnitConnection }
@@ -243,7 +269,10 @@ mod tests {
             ("{order{id total{amount}}}", json!({}), 2),
             ("{order{vouchers{code}}}", json!({}), 11),
             ("{order{vouchers(first: 1000){code}}}", json!({}), 11),
-            ("mutation {createOrder{order{id total{amount} vouchers{code}} errors{id}}}", json!({}), 24),
+            ("mutation {createOrder{order{id total{amount} vouchers{code}} errors{id}}}", json!({}), 1),
+            ("mutation {a: createOrder{order{id}} b: createOrder{order{id}}}", json!({}), 2),
+            ("mutation {createOrder{order{units(first: 50){nodes{id}}}}}", json!({}), 51),
+            ("mutation {cancelOrder{order{id total{amount} vouchers{code}} errors{id}}}", json!({}), 24),
             ("{orders{nodes{id}}}", json!({}), 21),
             ("{orders(first: 100){nodes{id total{amount}} pageInfo{more}}}", json!({}), 202),
             ("query ($n: Int) {orders(first: $n){nodes{id}}}", json!({"n": 5}), 6),

@@ -38,7 +38,8 @@ use contract::Contract;
 use documents::{Documents, Ready};
 use persisted::PersistedDocuments;
 use shape::Call;
-use throttle::{Allowance, Throttle, ThrottleStatus};
+use crate::transport::limits::Allowance;
+use throttle::{Throttle, ThrottleStatus};
 
 /// The limits that an operator may set.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +58,8 @@ pub struct Passage {
     pub principal: Arc<str>,
     /// How the caller stands.
     pub standing: Standing,
-    /// The time, in milliseconds.
-    pub now_ms: i64,
+    /// The time, in milliseconds since any fixed moment; it only fills buckets.
+    pub now_ms: u64,
     /// What the request is called in logs and answers.
     pub request_id: String,
 }
