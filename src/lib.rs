@@ -8,3 +8,4 @@ pub mod ctx;
 pub mod domain;
 pub mod problem;
 pub mod store;
+pub mod transport;

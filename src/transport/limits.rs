@@ -73,7 +73,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
                 return Ok(left);
             }
             let missing = points.saturating_sub(bucket.points);
-            let wait_ms = missing.saturating_mul(1_000).div_ceil(self.allowance.restore_points_per_second.max(1));
+            let wait_ms =
+                missing.saturating_mul(1_000).div_ceil(self.allowance.restore_points_per_second.max(1));
             let reachable = points <= self.allowance.maximum_points;
             Err(Short { available_points: bucket.points, wait_ms: reachable.then_some(wait_ms) })
         })
@@ -88,7 +89,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
     }
 
     fn with_bucket<T>(&self, key: &K, now_ms: u64, act: impl FnOnce(&mut Bucket) -> T) -> T {
-        let full = || Arc::new(Mutex::new(Bucket { points: self.allowance.maximum_points, filled_at_ms: now_ms }));
+        let full =
+            || Arc::new(Mutex::new(Bucket { points: self.allowance.maximum_points, filled_at_ms: now_ms }));
         let bucket = self.buckets.get_with(key.clone(), full);
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed_ms = now_ms.saturating_sub(bucket.filled_at_ms);
@@ -97,7 +99,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
         if restored > 0 {
             bucket.points = bucket.points.saturating_add(restored).min(self.allowance.maximum_points);
             // The part of a point that has not come back yet stays on the clock.
-            bucket.filled_at_ms = bucket.filled_at_ms.saturating_add(restored.saturating_mul(1_000).div_euclid(rate));
+            bucket.filled_at_ms =
+                bucket.filled_at_ms.saturating_add(restored.saturating_mul(1_000).div_euclid(rate));
         }
         act(&mut bucket)
     }

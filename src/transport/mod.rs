@@ -4,3 +4,4 @@
 //! parses, calls a domain function, and wraps the result. Not here: any rule of the business.
 
 pub mod graphql;
+pub mod limits;

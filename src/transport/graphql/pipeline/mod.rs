@@ -32,13 +32,13 @@ use apollo_compiler::ast::OperationType;
 use async_graphql::{Data, Executor, Variables};
 use futures_util::stream::{BoxStream, StreamExt};
 
+use crate::transport::limits::Allowance;
 use access::{Carrier, Denial, Standing};
 use answer::{Answer, Cost};
 use contract::Contract;
 use documents::{Documents, Ready};
 use persisted::PersistedDocuments;
 use shape::Call;
-use crate::transport::limits::Allowance;
 use throttle::{Throttle, ThrottleStatus};
 
 /// The limits that an operator may set.
