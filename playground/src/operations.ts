@@ -12,14 +12,14 @@ export interface ReadyOperation {
   variables: string;
 }
 
-/** The areas, in the order in which a newcomer needs them. */
-export const AREAS = ["Identity", "Catalog", "Charges", "Orders", "Wallets", "Events"];
+/** The areas, in the order in which a newcomer needs them; the sign-in box has seen to the last. */
+export const AREAS = ["Catalog", "Charges", "Orders", "Wallets", "Events", "Identity"];
 
 export const OPERATIONS: ReadyOperation[] = Object.entries(documents)
   .map(([path, document]) => {
     const [, area = "", title = ""] = /^#\s*(\w+):\s*(.+)/.exec(document) ?? [];
     const name = path.replace(/^.*\//, "").replace(/\.graphql$/, "");
-    return { name, area, title, document, variables: variables[path.replace(/graphql$/, "json")] ?? "" };
+    return { name, area, title: title.charAt(0).toUpperCase() + title.slice(1), document, variables: variables[path.replace(/graphql$/, "json")] ?? "" };
   })
   .sort((a, b) => AREAS.indexOf(a.area) - AREAS.indexOf(b.area) || a.title.localeCompare(b.title));
 

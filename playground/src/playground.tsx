@@ -11,10 +11,18 @@ import { fill } from "./remembered";
 import { SessionBox } from "./session-box";
 
 const PLUGINS = [operationsPlugin, liveOrdersPlugin, explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN];
-const FIRST_TAB = { query: FIRST_OPERATION?.document ?? "", variables: fill(FIRST_OPERATION?.variables ?? "") };
 const DEFAULT_QUERY = "# Write an operation here, or choose one from the ready operations at the left.\n";
 /** Variables may hold secrets, so tabs and history are kept for this browser tab alone. */
 const STORAGE = window.sessionStorage;
+/** What a newcomer finds; whoever comes back finds the tabs that were left. */
+const FIRST_VISIT =
+  STORAGE.getItem("graphiql:tabState") === null
+    ? {
+        initialQuery: FIRST_OPERATION?.document,
+        initialVariables: fill(FIRST_OPERATION?.variables ?? ""),
+        visiblePlugin: operationsPlugin,
+      }
+    : {};
 
 export function Playground() {
   return (
@@ -31,9 +39,8 @@ export function Playground() {
         <GraphiQL
           fetcher={fetcher}
           plugins={PLUGINS}
-          visiblePlugin={STORAGE.getItem("graphiql:visiblePlugin") === null ? operationsPlugin : undefined}
+          {...FIRST_VISIT}
           defaultQuery={DEFAULT_QUERY}
-          defaultTabs={[FIRST_TAB]}
           defaultEditorToolsVisibility="variables"
           shouldPersistHeaders={false}
           showPersistHeadersSettings={false}
