@@ -9,7 +9,9 @@ import { currentState, onChange as onSessionChange } from "./session";
 function LiveOrdersPanel() {
   const username = useSyncExternalStore(onSessionChange, currentState).session?.username;
   const { orders, problem } = useSyncExternalStore(onChange, currentOrders);
-  useEffect(() => (username ? watch() : undefined), [username]);
+  useEffect(() => {
+    if (username) watch();
+  }, [username]);
 
   return (
     <section className="panel" aria-label="Live orders">

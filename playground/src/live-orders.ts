@@ -1,5 +1,6 @@
 // The orders of the signed-in partner as their events arrive.
-// Always true: the last cursor seen is where the next subscription begins, so closing the panel or losing the socket loses nothing.
+// Always true: once begun, watching goes on until the partner signs out, whichever panel is shown; the last cursor seen is
+//   where a new socket begins, so losing one loses nothing.
 // Not here: how they are shown (live-orders-panel.tsx).
 
 import { socket } from "./endpoint";
@@ -35,6 +36,7 @@ const KEPT = 50;
 const variables: { after?: string } = {};
 const listeners = new Set<() => void>();
 let state: LiveOrders = { orders: [], problem: null };
+let stop: (() => void) | null = null;
 let owner = currentState().session?.username;
 
 export function currentOrders(): LiveOrders {
@@ -46,10 +48,11 @@ export function onChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Watches until the returned function is called. */
-export function watch(): () => void {
+/** Begins to watch, unless that has begun already; it ends when the partner signs out. */
+export function watch(): void {
+  if (stop) return;
   change({ ...state, problem: null });
-  return socket.subscribe<{ orderUpdates: LiveOrder & { cursor: string } }>(
+  stop = socket.subscribe<{ orderUpdates: LiveOrder & { cursor: string } }>(
     { query: DOCUMENT, variables },
     {
       next: ({ data, errors }) => {
@@ -59,8 +62,11 @@ export function watch(): () => void {
         const others = state.orders.filter(({ orderId }) => orderId !== data.orderUpdates.orderId);
         change({ orders: [data.orderUpdates, ...others].slice(0, KEPT), problem: null });
       },
-      error: (failure) => change({ ...state, problem: describe(failure) }),
-      complete: () => {},
+      error: (failure) => {
+        stop = null;
+        change({ ...state, problem: describe(failure) });
+      },
+      complete: () => (stop = null),
     },
   );
 }
@@ -81,6 +87,7 @@ onSessionChange(() => {
   const next = currentState().session?.username;
   if (next === owner) return;
   owner = next;
+  stop?.();
   delete variables.after;
   change({ orders: [], problem: null });
 });
