@@ -1,4 +1,5 @@
 //! The whole suite, one binary: each feature through its public door, on both databases.
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod reference;
 mod schema;
