@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 macro_rules! codes {
     ($($variant:ident = $text:literal),+ $(,)?) => {
@@ -77,7 +78,7 @@ impl fmt::Display for ErrorCode {
 
 /// A failure that never reached the business, or that the business could not name: rendered in `errors`, or as an HTTP
 /// problem.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     /// The code.
     pub code: ErrorCode,
@@ -88,7 +89,7 @@ pub struct Problem {
     /// After how long it is worth trying again.
     pub retry_after_ms: Option<u64>,
     /// What only logs may read.
-    pub cause: Option<Box<dyn Error + Send + Sync>>,
+    pub cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
@@ -127,13 +128,13 @@ impl Problem {
     pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let problem =
             Self::new(ErrorCode::ServiceUnavailable, "the service cannot answer just now; try again");
-        Self { cause: Some(cause.into()), retry_after_ms: Some(1_000), ..problem }
+        Self { cause: Some(cause.into().into()), retry_after_ms: Some(1_000), ..problem }
     }
 
     /// A fault of ours.
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let problem = Self::new(ErrorCode::InternalServerError, "a fault of the server");
-        Self { cause: Some(cause.into()), ..problem }
+        Self { cause: Some(cause.into().into()), ..problem }
     }
 }
 

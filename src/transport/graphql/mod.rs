@@ -4,5 +4,9 @@
 //! file a feature with its inputs, objects and resolvers. Always true: a resolver has three moves: parse, call, wrap.
 //! Not here: sockets and HTTP (ws.rs, http.rs).
 
+pub mod enums;
 pub mod errors;
+pub mod loaders;
 pub mod pipeline;
+pub mod types;
+pub mod user_errors;

@@ -1,0 +1,141 @@
+//! The command line.
+//!
+//! What lives here: the commands, one file each, and what they share: settings, exit codes, output.
+//! What is always true: every command has `--help`; those that scripts read have `--json`; a command works on a database that a
+//! server is using.
+//! What is not here: what a command does to the business; that is a domain function.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Settings};
+use crate::problem::{ErrorCode, Failure, Problem, Refusal};
+
+pub mod migrate;
+
+/// The server that sells digital products to businesses.
+#[derive(Debug, Parser)]
+#[command(name = "octopus", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+
+    /// The settings file [default: octopus.toml, if there is one]
+    #[arg(long, env = "OCTOPUS_CONFIG", global = true)]
+    config: Option<PathBuf>,
+
+    /// Answer as JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the database's schema up to date, back, or show where it stands
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+}
+
+/// Why a command failed; each kind has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The input is wrong (exit code 2).
+    #[error("{0}")]
+    Usage(String),
+    /// The settings are wrong (exit code 2).
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A rule said no (exit code 3).
+    #[error("{code}: {message}")]
+    Refused {
+        /// The code of the contract.
+        code: ErrorCode,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// What was checked is not as it should be (exit code 1).
+    #[error("{0}")]
+    Failed(String),
+    /// The database or the machine did not do its part (exit code 4).
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) | Self::Config(_) => 2,
+            Self::Refused { .. } => 3,
+            Self::Problem(_) => 4,
+        }
+    }
+}
+
+impl<R: Refusal> From<Failure<R>> for CliError {
+    fn from(failure: Failure<R>) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Refused { code: refusal.code(), message: refusal.message() },
+            Failure::Problem(problem) => Self::Problem(problem),
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for CliError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Problem(Problem::unavailable(error))
+    }
+}
+
+/// Runs the command of the process's arguments.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    match run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to its user")]
+fn report(error: &CliError, json: bool) {
+    if json {
+        let code = match error {
+            CliError::Refused { code, .. } => code.as_str(),
+            CliError::Problem(problem) => problem.code.as_str(),
+            CliError::Failed(_) => "FAILED",
+            CliError::Usage(_) | CliError::Config(_) => "USAGE",
+        };
+        eprintln!("{}", serde_json::json!({ "code": code, "message": error.to_string() }));
+    } else {
+        eprintln!("octopus: {error}");
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), CliError> {
+    let file = Settings::from_file(cli.config.as_deref())?;
+    let config = cli.settings.complete(file)?;
+    match cli.command {
+        Command::Migrate(command) => migrate::run(&config, &command, cli.json).await,
+    }
+}
+
+/// Prints an answer: the value as JSON for programs, the text for people.
+#[expect(clippy::print_stdout, reason = "the command line speaks to its user")]
+pub fn answer(json: bool, value: &serde_json::Value, text: impl FnOnce() -> String) {
+    if json { println!("{value}") } else { println!("{}", text()) }
+}
