@@ -52,10 +52,6 @@ impl Ids for SystemIds {
         uuid_v7(now, &self.counter, random)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that asks the operating system for randomness"
-    )]
     fn fill(&self, buffer: &mut [u8]) {
         SysRng
             .try_fill_bytes(buffer)

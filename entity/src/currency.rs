@@ -35,8 +35,8 @@ impl Currency {
     }
 
     /// How many digits an amount has after the point: 0, 2, 3 or 4.
-    pub const fn minor_units(self) -> u32 {
-        self.minor_units as u32
+    pub fn minor_units(self) -> u32 {
+        u32::from(self.minor_units)
     }
 
     /// Every currency, by code.

@@ -1,6 +1,11 @@
 //! The whole suite, one binary: each feature through its public door, on both databases.
 #![allow(unreachable_pub, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[macro_use]
+mod support;
+
+mod harness;
+mod readme;
 mod reference;
 mod schema;
 mod tidy;

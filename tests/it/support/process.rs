@@ -1,0 +1,177 @@
+//! The real binary in a process of its own: commands that end, and servers that are killed.
+//! Always true: a process sees no setting of the caller's environment; what it printed is kept, and is shown when it
+//! disappoints; a server ends with its handle. Not here: the server inside this process (`app.rs`).
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::Client;
+use super::database::TestDatabase;
+use super::poll;
+
+/// How the binary is started: on which database, with which settings.
+#[derive(Debug, Clone)]
+pub struct Binary {
+    folder: PathBuf,
+    settings: Vec<(String, String)>,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed for its caller.
+    pub stdout: String,
+    /// What it told on the side: progress, logs, complaints.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Asserts the exit code, and hands the rest on.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// The printed JSON of a command that succeeded.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        let ended = self.expect_code(0);
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:#?}"))
+    }
+}
+
+impl Binary {
+    /// The binary on a test's database, its data folder in the test's folder.
+    pub fn on(database: &TestDatabase) -> Self {
+        Self::in_folder(database.folder.path()).with("OCTOPUS_DATABASE_URL", &database.url)
+    }
+
+    /// The binary with nothing set but a data folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        let data = folder.join("var");
+        Self { folder: folder.to_owned(), settings: Vec::new() }
+            .with("OCTOPUS_DATA_DIR", &data.display().to_string())
+    }
+
+    /// With one more setting.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_octopus"));
+        command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("nothing cancels it");
+        let output = output.expect("the binary starts");
+        Ended {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts a server on a spare port and waits until it is ready.
+    pub async fn serve(&self) -> Process {
+        // The port may be taken between the choice and the start, if rarely; then the next one is tried.
+        for _ in 0..5 {
+            if let Some(process) = self.try_serve().await {
+                return process;
+            }
+        }
+        panic!("no server became ready in {}", self.folder.display());
+    }
+
+    async fn try_serve(&self) -> Option<Process> {
+        let spare =
+            TcpListener::bind("127.0.0.1:0").expect("a spare port").local_addr().expect("it is bound");
+        let log = self.folder.join(format!("serve-{}.log", spare.port()));
+        let file = File::create(&log).expect("the folder is ours");
+        let child = self
+            .command(&["serve"])
+            .env("OCTOPUS_LISTEN", spare.to_string())
+            .env("OCTOPUS_PUBLIC_URL", format!("http://{spare}"))
+            .stdout(file.try_clone().expect("a file can be shared"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary starts");
+        let mut process = Process { child, client: Client::new(format!("http://{spare}")), log };
+        poll::until("the server is ready, or has ended", async || {
+            let ended = process.child.try_wait().expect("it is our child").is_some();
+            (ended || process.is_ready().await).then_some(())
+        })
+        .await;
+        if process.child.try_wait().expect("it is our child").is_none() {
+            return Some(process);
+        }
+        let log = process.log();
+        assert!(log.contains("in use"), "the server ended at its start: {log}");
+        None
+    }
+}
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    /// A caller of this server.
+    pub client: Client,
+    log: PathBuf,
+}
+
+impl Process {
+    async fn is_ready(&self) -> bool {
+        let answer = self.client.request(Method::GET, "/readyz").timeout(Duration::from_secs(2)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that it has printed.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// SIGKILL: it gets no chance to finish anything. Waits until it is gone.
+    pub fn kill(&mut self) {
+        // It may have ended by itself, which is as dead.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and waits: the exit code of a graceful stop.
+    pub async fn stop(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill command");
+        assert!(sent.success(), "the server had ended: {}", self.log());
+        let status =
+            poll::until("the server stops", async || self.child.try_wait().expect("it is our child")).await;
+        status.code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
