@@ -39,11 +39,21 @@ deps: ## Install what is missing to build and test (apt, only when something lac
 deps-run:
 	@scripts/deps build
 
+.PHONY: docs
+docs: ## Write docs/reference again, from schema.graphql; a test tells when that is due
+	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it reference
+
 .PHONY: playground
 playground: playground/dist/index.html ## The web page that the binary serves at /
 
-playground/node_modules/.package-lock.json: playground/package-lock.json
-	@cd playground && npm ci --no-audit --no-fund --loglevel=error
+# The npm projects that judge the server from outside; the tests start them.
+judges := $(patsubst %/package-lock.json,%,$(wildcard tests/*/package-lock.json))
+
+.PHONY: judges
+judges: $(judges:%=%/node_modules/.package-lock.json) ## Install the npm programs that the tests start
+
+%/node_modules/.package-lock.json: %/package-lock.json
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 playground/dist/index.html: playground/node_modules/.package-lock.json $(playground_sources)
