@@ -29,6 +29,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod catalog;
 pub mod client;
 pub mod database;
 pub mod poll;
