@@ -5,3 +5,4 @@
 
 pub mod graphql;
 pub mod limits;
+pub mod playground;

@@ -4,7 +4,9 @@
 #[macro_use]
 mod support;
 
+mod examples;
 mod harness;
+mod playground;
 mod readme;
 mod reference;
 mod schema;

@@ -128,6 +128,23 @@ impl Socket {
         let _ = self.stream.close(None).await;
     }
 
+    /// The next message as it was written, for whoever minds the order of its keys.
+    ///
+    /// # Panics
+    /// If none comes in time, or the socket closes.
+    pub async fn receive_text(&mut self) -> String {
+        let text = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => return text.to_string(),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    other => panic!("no message: {other:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, text).await.expect("the server sends something in time")
+    }
+
     async fn next_frame(&mut self) -> Frame {
         loop {
             match self.stream.next().await {
