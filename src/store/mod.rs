@@ -16,5 +16,5 @@ pub use pools::close;
 pub use pools::open;
 pub use rowset::{ColumnKind, json, rowset};
 pub use transaction::{Repeatable, Transaction, statement, write};
-pub use transaction::{begin, is_repeatable};
+pub use transaction::{begin, begin_snapshot, is_repeatable};
 pub use versions::{Subject, bump, versions};

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, Value,
 };
 
 use crate::ctx::{Database, Deps};
@@ -79,6 +79,23 @@ pub async fn begin(database: &Database) -> Result<Transaction, DbErr> {
         ..TransactionOptions::default()
     };
     database.writer.begin_with_options(options).await
+}
+
+/// Opens a transaction for reads that all see one state of the database; it is only ever dropped or rolled back.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin_snapshot(database: &Database) -> Result<Transaction, DbErr> {
+    let options = match database.backend() {
+        DbBackend::Postgres => TransactionOptions {
+            isolation_level: Some(IsolationLevel::RepeatableRead),
+            access_mode: Some(AccessMode::ReadOnly),
+            ..TransactionOptions::default()
+        },
+        // A reader of the write-ahead log sees one state from its first read on.
+        _ => TransactionOptions::default(),
+    };
+    database.reader.begin_with_options(options).await
 }
 
 /// A failure that may be one of the database's requests to try the whole transaction again.

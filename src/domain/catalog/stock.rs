@@ -1,0 +1,202 @@
+//! How many codes of each product are in stock.
+//!
+//! What lives here: a counter a product, counted at the start and moved on by what desks, workers and imports write.
+//! What is always true: a count and the moves that it includes are read in one transaction, so that no move is applied twice
+//! or left out; a code counts while it is good for longer than the shortest validity that is sold.
+//! What is not here: allocation; the order's transaction asks the database and never these counters.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use entity::ids::StockWriterId;
+use entity::state::StockMoveKind;
+use entity::timestamp::Timestamp;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use serde::Serialize;
+
+use crate::ctx::Database;
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{begin_snapshot, json, rowset, statement};
+
+/// After a code's time has come, its product is counted once more so much later: an order placed just before may have taken
+/// the code and be seen only after.
+const SECOND_LOOK_SECS: i64 = 5;
+
+/// The counters.
+#[derive(Debug, Default)]
+pub(super) struct Stock {
+    counters: Mutex<HashMap<String, Arc<AtomicI64>>>,
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+/// Up to where the counters are true.
+#[derive(Debug, Default)]
+struct Seen {
+    heads: HashMap<StockWriterId, i64>,
+    /// When each product has to be counted again.
+    due: HashMap<String, Timestamp>,
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    product_id: String,
+    available: i64,
+    soonest: Timestamp,
+}
+
+#[derive(FromQueryResult)]
+struct Moved {
+    product_id: String,
+    kind: StockMoveKind,
+    delta: i64,
+}
+
+#[derive(Serialize)]
+struct WriterRow {
+    writer: StockWriterId,
+    seen: i64,
+    head: i64,
+}
+
+#[derive(Serialize)]
+struct ProductRow<'a> {
+    product_id: &'a str,
+}
+
+impl Stock {
+    /// Counts everything; `usable_after` is the instant until which a code must be good at least.
+    pub(super) async fn count(
+        transaction: &impl ConnectionTrait,
+        usable_after: Timestamp,
+    ) -> Result<Self, DbErr> {
+        let heads = read_heads(transaction).await?;
+        let counts = count_all(transaction, usable_after).await?;
+        let stock = Self::default();
+        for count in &counts {
+            stock.counter(&count.product_id).store(count.available, Ordering::Relaxed);
+        }
+        let due = counts.into_iter().map(|count| (count.product_id, count.soonest)).collect();
+        *stock.seen.lock().await = Seen { heads, due };
+        Ok(stock)
+    }
+
+    /// The counter of a product; it stays the same for the life of the process.
+    pub(super) fn counter(&self, product: &str) -> Arc<AtomicI64> {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = counters.get(product) {
+            return Arc::clone(counter);
+        }
+        let counter = Arc::new(AtomicI64::new(0));
+        counters.insert(product.to_owned(), Arc::clone(&counter));
+        counter
+    }
+
+    /// Applies what was written since the last look, and counts again where codes have run out of time. Tells whether any
+    /// counter may have changed.
+    pub(super) async fn refresh(&self, database: &Database, usable_after: Timestamp) -> Result<bool, DbErr> {
+        let mut seen = self.seen.lock().await;
+        let heads = read_heads(&database.reader).await?;
+        let expiring = seen.due.values().any(|due| *due <= usable_after);
+        if !expiring && heads == seen.heads {
+            return Ok(false);
+        }
+        let transaction = begin_snapshot(database).await?;
+        let heads = read_heads(&transaction).await?;
+        let moves = read_moves(&transaction, &seen.heads, &heads).await?;
+        let mut recount: HashSet<&str> = HashSet::new();
+        for (product, due) in &seen.due {
+            if *due <= usable_after {
+                recount.insert(product);
+            }
+        }
+        let expired: HashSet<String> = recount.iter().map(|product| (*product).to_owned()).collect();
+        // Codes that come or are voided may be past their time already, and bring a new time to look again.
+        let counted_again = moves.iter().filter(|moved| moved.kind != StockMoveKind::Allocated);
+        recount.extend(counted_again.map(|moved| moved.product_id.as_str()));
+        let counts = count_some(&transaction, usable_after, &recount).await?;
+        transaction.rollback().await?;
+
+        for moved in moves.iter().filter(|moved| !recount.contains(moved.product_id.as_str())) {
+            self.counter(&moved.product_id).fetch_add(moved.delta, Ordering::Relaxed);
+        }
+        let mut found: HashMap<String, Count> =
+            counts.into_iter().map(|count| (count.product_id.clone(), count)).collect();
+        let recount: Vec<String> = recount.into_iter().map(str::to_owned).collect();
+        for product in recount {
+            let count = found.remove(&product);
+            let available = count.as_ref().map_or(0, |count| count.available);
+            self.counter(&product).store(available, Ordering::Relaxed);
+            let soonest = count.map(|count| count.soonest);
+            let again = expired.contains(&product).then(|| usable_after.plus_seconds(SECOND_LOOK_SECS));
+            match soonest.into_iter().chain(again).min() {
+                Some(due) => seen.due.insert(product, due),
+                None => seen.due.remove(&product),
+            };
+        }
+        seen.heads = heads;
+        Ok(true)
+    }
+}
+
+async fn read_heads(connection: &impl ConnectionTrait) -> Result<HashMap<StockWriterId, i64>, DbErr> {
+    let rows = entity::stock_writers::Entity::find().all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.writer, row.n)).collect())
+}
+
+/// The moves that each writer wrote since it was last seen, summed by product and kind.
+async fn read_moves(
+    connection: &impl ConnectionTrait,
+    seen: &HashMap<StockWriterId, i64>,
+    heads: &HashMap<StockWriterId, i64>,
+) -> Result<Vec<Moved>, DbErr> {
+    let rows: Vec<WriterRow> = heads
+        .iter()
+        .map(|(writer, head)| WriterRow {
+            writer: *writer,
+            seen: seen.get(writer).copied().unwrap_or(0),
+            head: *head,
+        })
+        .filter(|row| row.head > row.seen)
+        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT m.product_id, m.kind, CAST(sum(m.delta) AS BIGINT) AS delta
+         FROM {} JOIN stock_moves m ON m.writer = r.writer AND m.n > r.seen AND m.n <= r.head
+         GROUP BY m.product_id, m.kind",
+        rowset(backend, 1, "r", &[("writer", Text), ("seen", Integer), ("head", Integer)])
+    );
+    Moved::find_by_statement(statement(backend, sql, [json(&rows)])).all(connection).await
+}
+
+const COUNT: &str =
+    "SELECT v.product_id, count(*) AS available, min(v.usable_until) AS soonest FROM vouchers v
+    WHERE v.state = 'AVAILABLE' AND v.usable_until > $1";
+
+async fn count_all(connection: &impl ConnectionTrait, usable_after: Timestamp) -> Result<Vec<Count>, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = format!("{COUNT} GROUP BY v.product_id");
+    Count::find_by_statement(statement(backend, sql, [usable_after.into()])).all(connection).await
+}
+
+async fn count_some(
+    connection: &impl ConnectionTrait,
+    usable_after: Timestamp,
+    products: &HashSet<&str>,
+) -> Result<Vec<Count>, DbErr> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = connection.get_database_backend();
+    let rows: Vec<ProductRow<'_>> = products.iter().map(|product_id| ProductRow { product_id }).collect();
+    let sql = format!(
+        "{COUNT} AND v.product_id IN (SELECT r.product_id FROM {}) GROUP BY v.product_id",
+        rowset(backend, 2, "r", &[("product_id", Text)])
+    );
+    Count::find_by_statement(statement(backend, sql, [usable_after.into(), json(&rows)]))
+        .all(connection)
+        .await
+}
