@@ -40,8 +40,8 @@ deps-run:
 	@scripts/deps build
 
 .PHONY: docs
-docs: ## Write docs/reference again, from schema.graphql; a test tells when that is due
-	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it reference
+docs: ## Write docs/ again from the contract and a running server; a test tells when due
+	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it -- reference examples
 
 .PHONY: playground
 playground: playground/dist/index.html ## The web page that the binary serves at /
