@@ -49,12 +49,16 @@ const CODINGS: [Coding; 2] = [Coding { name: "br", suffix: ".br" }, Coding { nam
 /// The routes of the playground: the page at `/`, what it loads under `/assets/`.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/", get(|headers: HeaderMap| async move { page(&headers) })).route(
-        "/assets/{*path}",
-        get(|Path(path): Path<String>, headers: HeaderMap| async move {
-            serve(&format!("assets/{path}"), FOR_EVER, &headers)
-                .unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
-        }),
+        "/assets/{file}",
+        get(|Path(file): Path<String>, headers: HeaderMap| async move { asset(&file, &headers) }),
     )
+}
+
+/// A file that the page loads. They lie side by side: a slash in a name, however it was written, leads nowhere.
+fn asset(file: &str, request: &HeaderMap) -> Response {
+    let is_plain = !file.contains(['/', '\\']);
+    let found = is_plain.then(|| serve(&format!("assets/{file}"), FOR_EVER, request)).flatten();
+    found.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
 }
 
 fn page(request: &HeaderMap) -> Response {

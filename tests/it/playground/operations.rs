@@ -1,5 +1,5 @@
-//! What lives here: the ready operations against the contract, the page as it is served, and the page as a person uses
-//! it, in a headless browser.
+//! What lives here: the ready operations against the contract.
+//! What is always true: none is left out, and none asks for what the contract does not offer.
 //! What is not here: the operations' answers, which `examples.rs` compares.
 
 use std::collections::{BTreeMap, BTreeSet};
