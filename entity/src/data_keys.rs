@@ -19,6 +19,8 @@ pub struct Model {
     pub wrapped: Sealed,
     /// What it seals, such as stock.
     pub purpose: String,
+    /// How many texts it may have sealed: uses are reserved before they are made.
+    pub uses: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stopped sealing; it opens for as long as rows need it.

@@ -14,9 +14,11 @@ crate::dialect::migration! {
             master_version INTEGER NOT NULL REFERENCES master_keys (version),
             wrapped {bytes} NOT NULL,
             purpose {text} NOT NULL,
+            uses BIGINT NOT NULL CHECK (uses >= 0),
             created_at BIGINT NOT NULL,
             retired_at BIGINT
         )",
+        "CREATE UNIQUE INDEX data_keys_one_active ON data_keys (purpose) WHERE retired_at IS NULL",
         "CREATE TABLE vouchers (
             id {text} PRIMARY KEY,
             product_id {text} NOT NULL REFERENCES products (id),

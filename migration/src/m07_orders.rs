@@ -52,6 +52,7 @@ crate::dialect::migration! {
         ){hot}",
         "CREATE UNIQUE INDEX orders_one_a_charge ON orders (charge_id) WHERE charge_id IS NOT NULL",
         "CREATE INDEX orders_open ON orders (deadline_at, id) WHERE completed_at IS NULL",
+        "CREATE INDEX orders_open_by_wallet ON orders (wallet_id) WHERE completed_at IS NULL",
         "CREATE TABLE order_units (
             order_id {text} NOT NULL REFERENCES orders (id),
             unit_index INTEGER NOT NULL CHECK (unit_index BETWEEN 1 AND 1000),

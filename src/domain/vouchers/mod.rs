@@ -1,1 +1,25 @@
-//! (in work)
+//! The vault and the stock.
+//!
+//! What lives here: keys and what they seal, codes on their way in (`load`, `import`, `generate`), and codes handed to orders
+//! (`store`).
+//! What is always true: a code lies in the database sealed, bound to its row; its plaintext exists only in `Secret`, which
+//! prints nothing and is wiped; the same code of a brand is never loaded twice; every change of the number of available codes
+//! leaves a stock move, and what codes cost leaves a posting, in the same transaction.
+//! What is not here: who may see a code, and when it is paid for; that is orders.
+
+pub mod keys;
+pub mod model;
+
+mod csv_rows;
+mod generate;
+mod import;
+mod load;
+mod load_store;
+mod secret;
+mod vault;
+
+pub use generate::{GenerateCodes, choose_sandbox_products, generate};
+pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
+pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
+pub use secret::{Contents, Opened, Secret};
+pub use vault::{Vault, vault};

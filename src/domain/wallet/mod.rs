@@ -5,4 +5,18 @@
 //! never below nought; entries are never changed.
 //! What is not here: what an order costs (pricing) and when it is paid (orders).
 
+mod credit;
+mod queries;
+mod statement;
 pub mod store;
+
+pub use credit::{CreditRefusal, CreditWallet, Credited, credit};
+pub use queries::{
+    Entry, EntryRange, Funds, count_entries, count_wallets, find_entry, find_wallet, find_wallet_by_currency,
+    funds_of, list_all_wallets, list_entries, list_wallets, owned_wallets,
+};
+pub use statement::{Format, Statement, StatementRequest, StatementText, statement, statement_of};
+pub use store::{Line, LockedWallet, NewTransaction, WalletChange, lock, post};
+
+/// Digits behind the point of what goods cost: finer than any currency, for a code may cost a fraction of a minor unit.
+pub const COST_SCALE: u32 = 6;

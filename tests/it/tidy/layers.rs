@@ -89,7 +89,9 @@ fn may_call(feature: &str, other: &str) -> bool {
         "events" | "audit" => !matches!(feature, "events" | "audit"),
         "catalog" => matches!(feature, "orders" | "fulfillment" | "pricing" | "admin"),
         "vouchers" => matches!(feature, "orders" | "fulfillment" | "admin"),
-        "pricing" | "wallet" | "fulfillment" => matches!(feature, "orders" | "admin"),
+        // Codes taken into stock are posted: what they cost, and what is owed for them.
+        "wallet" => matches!(feature, "orders" | "vouchers" | "admin"),
+        "pricing" | "fulfillment" => matches!(feature, "orders" | "admin"),
         _ => feature == "admin",
     }
 }

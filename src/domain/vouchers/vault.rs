@@ -1,0 +1,404 @@
+//! Sealing and opening.
+//!
+//! What lives here: the vault: master keys checked against their canaries, data keys in memory, what they seal and open, and
+//! keyed digests.
+//! What is always true: a sealed text is `format, nonce, ciphertext and tag` of XChaCha20-Poly1305 with a random nonce, bound
+//! to its table, column, row and key, so that a text that was moved does not open; a database whose canary does not open with
+//! the given keys is refused, and never written to.
+//! What is not here: which codes are sealed, and who may open them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use entity::ids::{DataKeyId, OrderId, VoucherId};
+use entity::secret::{Digest, Sealed};
+use entity::timestamp::Timestamp;
+use hmac::{Hmac, Mac};
+use sea_orm::EntityTrait;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::keys::{Key, KeyProvider, to_hex};
+use super::load_store;
+use super::model::{identity, join};
+use super::secret::{Contents, Opened, Secret};
+use crate::clock::{Clock, Ids};
+use crate::ctx::{Ctx, Database};
+use crate::problem::Problem;
+use crate::store::{begin, write};
+
+/// How a sealed text is laid out; its first byte.
+const FORMAT: u8 = 1;
+const FORMAT_WORD: &str = "1";
+const NONCE_BYTES: usize = 24;
+/// How many uses are reserved at least when a data key is asked for: sealing one text at a time then writes nothing.
+const LEAST_RESERVED: i64 = 1_024;
+const CANARY: &str = "octopus cards canary";
+
+/// What a data key seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// Codes.
+    Stock,
+    /// Recipients of orders.
+    Recipient,
+}
+
+impl Purpose {
+    /// The text in the table.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Recipient => "recipient",
+        }
+    }
+}
+
+/// A data key, unwrapped.
+pub(super) struct DataKey {
+    pub(super) id: DataKeyId,
+    cipher: XChaCha20Poly1305,
+}
+
+/// A data key that this process seals with, and how many uses it has left.
+struct Reserved {
+    key: Arc<DataKey>,
+    created_at: Timestamp,
+    left: i64,
+}
+
+/// The keys in memory.
+pub struct Vault {
+    masters: BTreeMap<i32, XChaCha20Poly1305>,
+    current_master: i32,
+    index: Key,
+    data_keys: ArcSwap<HashMap<DataKeyId, Arc<DataKey>>>,
+    sealing: tokio::sync::Mutex<HashMap<Purpose, Reserved>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Vault(…)")
+    }
+}
+
+/// The vault of a context.
+pub fn vault(ctx: &Ctx) -> &Vault {
+    ctx.feature::<Vault>()
+}
+
+impl Vault {
+    /// Opens the vault of a database with the keys of a provider. On a database without any master key, theirs are put on
+    /// record.
+    ///
+    /// # Errors
+    /// SERVICE_UNAVAILABLE if a key is missing, or is not the one that the database's secrets are sealed with.
+    pub async fn load(
+        database: &Database,
+        provider: &dyn KeyProvider,
+        clock: &dyn Clock,
+        ids: &dyn Ids,
+    ) -> Result<Self, Problem> {
+        let keys = provider.keys().map_err(Problem::unavailable)?;
+        let masters: BTreeMap<i32, XChaCha20Poly1305> =
+            keys.masters.iter().map(|(version, key)| (*version, cipher(key.bytes()))).collect();
+        let known = entity::master_keys::Entity::find().all(&database.reader).await?;
+        let known = if known.is_empty() {
+            let canaries = masters
+                .iter()
+                .map(|(version, master)| entity::master_keys::Model {
+                    version: *version,
+                    canary: seal(master, ids, &canary(&keys.index), &canary_binding(*version)),
+                    created_at: clock.now(),
+                    retired_at: None,
+                })
+                .collect();
+            put_on_record(database, canaries).await?;
+            entity::master_keys::Entity::find().all(&database.writer).await?
+        } else {
+            known
+        };
+        let current_master = check_canaries(&masters, &keys.index, &known)?;
+        let vault = Self {
+            masters,
+            current_master,
+            index: keys.index,
+            data_keys: ArcSwap::default(),
+            sealing: tokio::sync::Mutex::default(),
+        };
+        vault.reload(database).await?;
+        Ok(vault)
+    }
+
+    /// Takes in the data keys that other processes have made since.
+    ///
+    /// # Errors
+    /// SERVICE_UNAVAILABLE when the database is away; INTERNAL_SERVER_ERROR for a key that does not unwrap.
+    pub async fn reload(&self, database: &Database) -> Result<(), Problem> {
+        let rows = entity::data_keys::Entity::find().all(&database.reader).await?;
+        let known = self.data_keys.load_full();
+        let mut all = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let key = match known.get(&row.id) {
+                Some(key) => Arc::clone(key),
+                None => Arc::new(self.unwrap(row)?),
+            };
+            all.insert(row.id, key);
+        }
+        self.data_keys.store(Arc::new(all));
+        // What another process has retired seals nothing here either.
+        let retired: Vec<DataKeyId> =
+            rows.iter().filter(|row| row.retired_at.is_some()).map(|row| row.id).collect();
+        self.sealing.lock().await.retain(|_, reserved| !retired.contains(&reserved.key.id));
+        Ok(())
+    }
+
+    /// Makes sure that the keys of these vouchers are in memory: another process may have made one a moment ago.
+    ///
+    /// # Errors
+    /// As `reload`.
+    pub async fn know(&self, ctx: &Ctx, vouchers: &[entity::vouchers::Model]) -> Result<(), Problem> {
+        let known = self.data_keys.load_full();
+        if vouchers.iter().all(|voucher| known.contains_key(&voucher.data_key_id)) {
+            return Ok(());
+        }
+        self.reload(ctx.database()).await
+    }
+
+    /// Opens a voucher. Whoever calls it has checked who may see it, and has left the audit's row.
+    ///
+    /// # Errors
+    /// INTERNAL_SERVER_ERROR if its key is not known here (see `know`), or if the row is not the one that was sealed.
+    pub fn open_voucher(&self, voucher: &entity::vouchers::Model) -> Result<Opened, Problem> {
+        let binding =
+            voucher_binding(voucher.id, &voucher.product_id, voucher.face_minor, voucher.data_key_id);
+        let bytes = self.open(voucher.data_key_id, &voucher.sealed, &binding)?;
+        Opened::from_bytes(&bytes).ok_or_else(|| Problem::internal("a voucher opened to something else"))
+    }
+
+    /// Opens the recipient of an order; `None` if it has none.
+    ///
+    /// # Errors
+    /// As `open_voucher`.
+    pub fn open_recipient(&self, order: &entity::orders::Model) -> Result<Option<Secret>, Problem> {
+        let (Some(sealed), Some(key)) = (&order.recipient, order.recipient_key_id) else { return Ok(None) };
+        let bytes = self.open(key, sealed, &recipient_binding(order.id, key))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Problem::internal("a recipient is no text"))?;
+        Ok(Some(Secret::new(text.to_owned())))
+    }
+
+    /// Seals the recipient of an order that is about to be written.
+    ///
+    /// # Errors
+    /// SERVICE_UNAVAILABLE when a new data key is due and the database is away.
+    pub async fn seal_recipient(
+        &self,
+        ctx: &Ctx,
+        order: OrderId,
+        value: &str,
+    ) -> Result<(Sealed, DataKeyId), Problem> {
+        let key = self.reserve(ctx, Purpose::Recipient, 1).await?;
+        let binding = recipient_binding(order, key.id);
+        Ok((seal(&key.cipher, ctx.deps.ids.as_ref(), value.as_bytes(), &binding), key.id))
+    }
+
+    /// A keyed digest as hex, for what must be compared and not read: fingerprints and throttle keys.
+    pub fn keyed_digest(&self, purpose: &str, value: &str) -> String {
+        to_hex(&self.digest(&join(&["keyed digest", purpose, value])))
+    }
+
+    /// The blind index of a code; `None` if there is neither code nor link.
+    pub(super) fn blind_index(&self, brand: &str, contents: &Contents) -> Option<Digest> {
+        let identity = identity(brand, contents)?;
+        let mut words = join(&["blind index"]);
+        words.extend_from_slice(&identity);
+        Some(Digest(self.digest(&words).to_vec()))
+    }
+
+    /// Seals the contents of a voucher that is about to be written, with a key from `reserve`.
+    pub(super) fn seal_voucher(
+        key: &DataKey,
+        ids: &dyn Ids,
+        (voucher, product, face_minor): (VoucherId, &str, i64),
+        contents: &Contents,
+    ) -> Sealed {
+        seal(&key.cipher, ids, &contents.to_bytes(), &voucher_binding(voucher, product, face_minor, key.id))
+    }
+
+    /// The data key that seals now, with `uses` of its uses put aside for the caller.
+    pub(super) async fn reserve(
+        &self,
+        ctx: &Ctx,
+        purpose: Purpose,
+        uses: i64,
+    ) -> Result<Arc<DataKey>, Problem> {
+        let mut sealing = self.sealing.lock().await;
+        if let Some(reserved) = sealing.get_mut(&purpose)
+            && reserved.left >= uses
+            && super::model::may_seal(reserved.created_at, 0, 0, ctx.now)
+        {
+            reserved.left -= uses;
+            return Ok(Arc::clone(&reserved.key));
+        }
+        let block = uses.max(LEAST_RESERVED);
+        let task = ctx.clone();
+        let row = write::<_, Problem, _>(&ctx.deps, move |transaction| {
+            let ctx = task.clone();
+            Box::pin(async move {
+                let fresh = vault(&ctx).fresh_data_key(&ctx, purpose);
+                Ok(load_store::reserve_data_key(transaction, fresh, block).await?)
+            })
+        })
+        .await?;
+        let key = match self.data_keys.load().get(&row.id) {
+            Some(key) => Arc::clone(key),
+            None => Arc::new(self.unwrap(&row)?),
+        };
+        self.data_keys.rcu(|known| {
+            let mut all = HashMap::clone(known);
+            all.insert(key.id, Arc::clone(&key));
+            all
+        });
+        let left = block.saturating_sub(uses);
+        sealing.insert(purpose, Reserved { key: Arc::clone(&key), created_at: row.created_at, left });
+        Ok(key)
+    }
+
+    fn fresh_data_key(&self, ctx: &Ctx, purpose: Purpose) -> entity::data_keys::Model {
+        let id = DataKeyId::from_uuid(ctx.uuid());
+        let mut bytes = Zeroizing::new([0; 32]);
+        ctx.deps.ids.fill(bytes.as_mut_slice());
+        let binding = data_key_binding(id, purpose.as_str(), self.current_master);
+        let master = &self.masters[&self.current_master];
+        entity::data_keys::Model {
+            id,
+            master_version: self.current_master,
+            wrapped: seal(master, ctx.deps.ids.as_ref(), bytes.as_slice(), &binding),
+            purpose: purpose.as_str().to_owned(),
+            uses: 0,
+            created_at: ctx.now,
+            retired_at: None,
+        }
+    }
+
+    fn unwrap(&self, row: &entity::data_keys::Model) -> Result<DataKey, Problem> {
+        let broken = || Problem::internal(format!("the data key {} does not unwrap", row.id));
+        let master = self.masters.get(&row.master_version).ok_or_else(broken)?;
+        let binding = data_key_binding(row.id, &row.purpose, row.master_version);
+        let bytes = open(master, &row.wrapped, &binding).ok_or_else(broken)?;
+        let bytes = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| broken())?);
+        Ok(DataKey { id: row.id, cipher: cipher(&bytes) })
+    }
+
+    fn open(&self, key: DataKeyId, sealed: &Sealed, binding: &[u8]) -> Result<Zeroizing<Vec<u8>>, Problem> {
+        let known = self.data_keys.load();
+        let data_key = known
+            .get(&key)
+            .ok_or_else(|| Problem::internal(format!("the data key {key} is not known here")))?;
+        open(&data_key.cipher, sealed, binding).ok_or_else(|| {
+            Problem::internal("a sealed text does not open: it is not the one that was sealed")
+        })
+    }
+
+    fn digest(&self, words: &[u8]) -> [u8; 32] {
+        digest(&self.index, words)
+    }
+}
+
+fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new_from_slice(key).expect("the cipher's keys have 32 bytes")
+}
+
+fn digest(key: &Key, words: &[u8]) -> [u8; 32] {
+    let mut mac =
+        <Hmac<Sha256> as KeyInit>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
+    mac.update(words);
+    mac.finalize().into_bytes().into()
+}
+
+fn seal(cipher: &XChaCha20Poly1305, ids: &dyn Ids, text: &[u8], binding: &[u8]) -> Sealed {
+    let mut nonce = [0; NONCE_BYTES];
+    ids.fill(&mut nonce);
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg: text, aad: binding })
+        .expect("texts are far shorter than what the cipher can take");
+    Sealed([&[FORMAT], nonce.as_slice(), sealed.as_slice()].concat())
+}
+
+fn open(cipher: &XChaCha20Poly1305, sealed: &Sealed, binding: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (format, rest) = sealed.0.split_first()?;
+    let (nonce, text) = rest.split_first_chunk::<NONCE_BYTES>()?;
+    let payload = Payload { msg: text, aad: binding };
+    let opened = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
+    (*format == FORMAT).then(|| Zeroizing::new(opened))
+}
+
+fn voucher_binding(voucher: VoucherId, product: &str, face_minor: i64, key: DataKeyId) -> Zeroizing<Vec<u8>> {
+    let (voucher, face, key) = (voucher.to_string(), face_minor.to_string(), key.to_string());
+    join(&["vouchers", "sealed", &voucher, product, &face, &key, FORMAT_WORD])
+}
+
+fn recipient_binding(order: OrderId, key: DataKeyId) -> Zeroizing<Vec<u8>> {
+    join(&["orders", "recipient", &order.to_string(), &key.to_string(), FORMAT_WORD])
+}
+
+fn data_key_binding(key: DataKeyId, purpose: &str, master: i32) -> Zeroizing<Vec<u8>> {
+    join(&["data_keys", "wrapped", &key.to_string(), purpose, &master.to_string(), FORMAT_WORD])
+}
+
+fn canary_binding(master: i32) -> Zeroizing<Vec<u8>> {
+    join(&["master_keys", "canary", &master.to_string(), FORMAT_WORD])
+}
+
+/// The canary's text: it also tells the index key, for with another one every code could be loaded twice.
+fn canary(index: &Key) -> Vec<u8> {
+    [CANARY.as_bytes(), &digest(index, &join(&[CANARY]))].concat()
+}
+
+async fn put_on_record(
+    database: &Database,
+    canaries: Vec<entity::master_keys::Model>,
+) -> Result<(), Problem> {
+    let database = database.clone();
+    // In a task of its own, like every write: a caller that hangs up must not leave half a transaction.
+    let task = tokio::spawn(async move {
+        let transaction = begin(&database).await?;
+        if entity::data_keys::Entity::find().one(&transaction).await?.is_none() {
+            load_store::insert_master_keys(&transaction, canaries).await?;
+        }
+        transaction.commit().await?;
+        Ok::<_, sea_orm::DbErr>(())
+    });
+    task.await.map_err(Problem::internal)??;
+    Ok(())
+}
+
+/// Tells the master key that wraps now.
+fn check_canaries(
+    masters: &BTreeMap<i32, XChaCha20Poly1305>,
+    index: &Key,
+    known: &[entity::master_keys::Model],
+) -> Result<i32, Problem> {
+    for row in known.iter().filter(|row| row.retired_at.is_none()) {
+        let version = row.version;
+        let master = masters.get(&version).ok_or_else(|| {
+            Problem::unavailable(format!("master key {version} is missing; this database's codes need it"))
+        })?;
+        let opened = open(master, &row.canary, &canary_binding(version)).ok_or_else(|| {
+            Problem::unavailable(format!(
+                "master key {version} is not the one that this database was sealed with"
+            ))
+        })?;
+        if *opened != canary(index) {
+            return Err(Problem::unavailable(
+                "the index key is not the one that this database was filled with",
+            ));
+        }
+    }
+    let current = known.iter().filter(|row| row.retired_at.is_none()).map(|row| row.version).max();
+    current.ok_or_else(|| Problem::unavailable("this database has no master key on record that is in use"))
+}
