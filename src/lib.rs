@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod ctx;
 pub mod domain;
+pub mod drain;
 pub mod problem;
 pub mod store;
 pub mod transport;

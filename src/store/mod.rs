@@ -14,6 +14,7 @@ mod versions;
 pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
 pub use pools::close;
 pub use pools::open;
+pub use pools::ping;
 pub use rowset::{ColumnKind, json, rowset};
 pub use transaction::{Repeatable, Transaction, statement, write};
 pub use transaction::{begin, begin_snapshot, is_repeatable};

@@ -118,6 +118,14 @@ fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
     Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
+/// Asks the database whether it is there.
+///
+/// # Errors
+/// SERVICE_UNAVAILABLE if it is not.
+pub async fn ping(database: &Database) -> Result<(), Problem> {
+    database.reader.ping().await.map_err(Problem::unavailable)
+}
+
 /// Closes both pools, for tests and for the end of a command.
 pub async fn close(database: Database) {
     let shut = |connection: DatabaseConnection| async move { connection.close().await.ok() };

@@ -4,6 +4,7 @@
 #[macro_use]
 mod support;
 
+mod endpoint;
 mod examples;
 mod harness;
 mod playground;

@@ -1,6 +1,6 @@
 //! What callers learn of errors in resolvers.
 //!
-//! Lives here: [`tell`], which masks what is not meant for callers.
+//! Lives here: [`tell`], which masks what is not meant for callers. A resolver answers a [`Problem`] by `?`.
 //! Always true: every error has `extensions.code`; an error that no code of ours has marked says nothing but the
 //! request's id, and is logged here, once, in full.
 //! Not here: refusals before execution (pipeline/refusal.rs) and userErrors, which are data.
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::pipeline::answer::AnswerError;
 use super::pipeline::refusal::{FAULTS, cut};
-use crate::problem::ErrorCode;
+use crate::problem::{ErrorCode, Problem};
 
 /// All that a caller learns of a fault of the server.
 pub const MASKED: &str = "The server met a fault of its own. Tell its operator the request id.";
@@ -22,21 +22,49 @@ pub fn tell(errors: Vec<ServerError>, request_id: &str) -> Vec<AnswerError> {
 }
 
 fn told(error: ServerError, request_id: &str) -> AnswerError {
-    let mut extensions = marked(error.extensions.as_ref());
-    let mut message = cut(&error.message);
-    if !extensions.contains_key("code") {
-        let code = if is_about_input(&error.message) {
-            ErrorCode::BadUserInput
-        } else {
-            tracing::error!(request_id, path = ?error.path, error = %error.message, "a resolver failed");
-            message = MASKED.to_owned();
-            extensions.clear();
-            extensions.insert("requestId".to_owned(), Json::from(request_id));
-            ErrorCode::InternalServerError
-        };
-        extensions.insert("code".to_owned(), Json::from(code.as_str()));
+    let told = match error.source::<Problem>() {
+        Some(problem) => of_problem(problem, request_id, &error),
+        None => of_library(&error, request_id),
+    };
+    let (message, extensions) = told;
+    AnswerError { message: cut(&message), locations: error.locations, path: error.path, extensions }
+}
+
+/// The way of every error of ours: a resolver answers a [`Problem`], and async-graphql keeps it as the source.
+fn of_problem(problem: &Problem, request_id: &str, error: &ServerError) -> (String, Map<String, Json>) {
+    if let Some(cause) = &problem.cause {
+        tracing::error!(request_id, path = ?error.path, code = %problem.code, %cause, "a resolver failed");
     }
-    AnswerError { message, locations: error.locations, path: error.path, extensions }
+    let mut extensions = Map::new();
+    extensions.insert("code".to_owned(), Json::from(problem.code.as_str()));
+    if let Some(field) = &problem.field {
+        extensions.insert("field".to_owned(), Json::from(field.clone()));
+    }
+    if let Some(retry_after_ms) = problem.retry_after_ms {
+        extensions.insert("retryAfterMs".to_owned(), Json::from(retry_after_ms));
+    }
+    if problem.code == ErrorCode::InternalServerError {
+        extensions.insert("requestId".to_owned(), Json::from(request_id));
+        return (MASKED.to_owned(), extensions);
+    }
+    (problem.message.to_string(), extensions)
+}
+
+/// Errors of the library itself, and of anything that forgot to answer a [`Problem`].
+fn of_library(error: &ServerError, request_id: &str) -> (String, Map<String, Json>) {
+    let mut extensions = marked(error.extensions.as_ref());
+    if extensions.contains_key("code") {
+        return (error.message.clone(), extensions);
+    }
+    if is_about_input(&error.message) {
+        extensions.insert("code".to_owned(), Json::from(ErrorCode::BadUserInput.as_str()));
+        return (error.message.clone(), extensions);
+    }
+    tracing::error!(request_id, path = ?error.path, error = %error.message, "a resolver failed");
+    let mut extensions = Map::new();
+    extensions.insert("code".to_owned(), Json::from(ErrorCode::InternalServerError.as_str()));
+    extensions.insert("requestId".to_owned(), Json::from(request_id));
+    (MASKED.to_owned(), extensions)
 }
 
 fn marked(extensions: Option<&ErrorExtensionValues>) -> Map<String, Json> {
@@ -73,6 +101,35 @@ mod tests {
         assert_eq!(told[1].extensions["code"], "BAD_USER_INPUT");
         assert_eq!(told[2].message, "No such order.");
         assert_eq!(told[2].extensions["code"], "NOT_FOUND");
+    }
+
+    #[test]
+    fn problems_say_what_is_public() {
+        let error = |problem: Problem| {
+            async_graphql::Error::from(problem).into_server_error(async_graphql::Pos::default())
+        };
+        let told = tell(
+            vec![
+                error(Problem::bad_argument("first", "at most 100")),
+                error(Problem::rate_limited(70)),
+                error(Problem::internal("password=hunter2")),
+                error(Problem::unavailable("the pool of 10.0.0.1")),
+            ],
+            "req_1",
+        );
+        assert_eq!(told[0].message, "at most 100");
+        assert_eq!(
+            Json::from(told[0].extensions.clone()),
+            serde_json::json!({"code": "BAD_USER_INPUT", "field": ["first"]})
+        );
+        assert_eq!(told[1].extensions["retryAfterMs"], 70);
+        assert_eq!(told[2].message, MASKED);
+        assert_eq!(
+            Json::from(told[2].extensions.clone()),
+            serde_json::json!({"code": "INTERNAL_SERVER_ERROR", "requestId": "req_1"})
+        );
+        assert_eq!(told[3].extensions["code"], "SERVICE_UNAVAILABLE");
+        assert!(!told[3].message.contains("10.0.0.1"));
     }
 
     #[test]

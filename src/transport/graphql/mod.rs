@@ -8,5 +8,7 @@ pub mod enums;
 pub mod errors;
 pub mod loaders;
 pub mod pipeline;
+mod root;
 pub mod types;
 pub mod user_errors;
+pub use root::{Schema, build_schema, request_data};

@@ -75,10 +75,7 @@ pub fn admit(ready: &Ready, carrier: Carrier, standing: Standing) -> Result<(), 
         },
         Standing::Expired => match closed(&["__typename", "refreshToken"]) {
             None => Ok(()),
-            Some(_) => {
-                let refusal = Refusal::new(ErrorCode::Unauthenticated, "The token has expired: refresh it.");
-                Err(Denial::TokenExpired(refusal))
-            }
+            Some(_) => Err(Denial::TokenExpired(Refusal::expired())),
         },
     }
 }

@@ -125,6 +125,12 @@ impl Answer {
         self.data.as_ref()
     }
 
+    /// Whether nothing at all was selected: a refusal, or an error that has reached the root.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.data, None | Some(ConstValue::Null))
+    }
+
     /// The errors.
     #[must_use]
     pub fn errors(&self) -> &[AnswerError] {

@@ -73,6 +73,12 @@ impl Refusal {
         Self { code, faults, retry_after_ms: None }
     }
 
+    /// The refusal of a token that was valid once.
+    #[must_use]
+    pub fn expired() -> Self {
+        Self::new(ErrorCode::Unauthenticated, "The token has expired: refresh it.")
+    }
+
     /// The same refusal, saying when to try again.
     #[must_use]
     pub fn retry_after_ms(mut self, retry_after_ms: u64) -> Self {

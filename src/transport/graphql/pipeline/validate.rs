@@ -1,12 +1,14 @@
 //! Step 5: whether the document means something under the contract.
 //!
 //! Lives here: [`validate`]: apollo-compiler's validation, and the rules that it does not have yet: repeated input
-//! keys, `@oneOf` values, the depth of introspection.
+//! keys, `@oneOf` values, variables inside input objects, the depth of introspection.
 //! Always true: what passes can be executed without a further question about names or types of the document.
 //! Not here: the values of variables (variables.rs).
 
-use apollo_compiler::ast::{Document, OperationType, Type, Value, VariableDefinition};
-use apollo_compiler::executable::{DirectiveList, Field, Selection, SelectionSet};
+use std::collections::HashSet;
+
+use apollo_compiler::ast::{Document, Type, Value, VariableDefinition};
+use apollo_compiler::executable::{DirectiveList, Field, Operation, Selection, SelectionSet};
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, introspection};
@@ -41,50 +43,61 @@ pub fn validate(contract: &Contract, document: &Document) -> Result<Valid<Execut
 }
 
 fn beyond_the_library(contract: &Contract, document: &ExecutableDocument) -> Vec<Fault> {
-    let mut walk = Walk { contract, document, faults: Vec::new(), variables: Vec::new() };
-    let variables = document.operations.iter().flat_map(|operation| operation.variables.iter());
-    // A fragment may be used by several operations; a variable counts as nullable if any of them declares it so.
-    walk.variables = variables.collect();
+    let mut faults = Vec::new();
+    // Operation by operation, fragments as each reaches them: a variable means what its operation declares.
     for operation in document.operations.iter() {
+        let mut walk = Walk { contract, document, operation, visited: HashSet::new(), faults };
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
-                walk.value(&variable.ty, default);
+                walk.value(Place { ty: &variable.ty, has_default: false }, default);
             }
         }
         walk.directives(&operation.directives);
         walk.selections(&operation.selection_set);
+        faults = walk.faults;
     }
-    for fragment in document.fragments.values() {
-        walk.directives(&fragment.directives);
-        walk.selections(&fragment.selection_set);
-    }
-    walk.faults
+    faults
 }
 
 struct Walk<'a> {
     contract: &'a Contract,
     document: &'a ExecutableDocument,
-    variables: Vec<&'a Node<VariableDefinition>>,
+    operation: &'a Operation,
+    visited: HashSet<&'a Name>,
     faults: Vec<Fault>,
 }
 
-impl Walk<'_> {
-    fn selections(&mut self, set: &SelectionSet) {
+/// Where a value stands.
+#[derive(Clone, Copy)]
+struct Place<'t> {
+    ty: &'t Type,
+    has_default: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn selections(&mut self, set: &'a SelectionSet) {
         for selection in &set.selections {
             self.directives(selection.directives());
             match selection {
                 Selection::Field(field) => self.field(field),
                 Selection::InlineFragment(inline) => self.selections(&inline.selection_set),
-                // Fragments are walked once each, from the document.
-                Selection::FragmentSpread(_) => {}
+                Selection::FragmentSpread(spread) => {
+                    if self.visited.insert(&spread.fragment_name)
+                        && let Some(fragment) = self.document.fragments.get(&spread.fragment_name)
+                    {
+                        self.directives(&fragment.directives);
+                        self.selections(&fragment.selection_set);
+                    }
+                }
             }
         }
     }
 
-    fn field(&mut self, field: &Field) {
+    fn field(&mut self, field: &'a Field) {
         for argument in &field.arguments {
             if let Some(definition) = field.definition.argument_by_name(&argument.name) {
-                self.value(&definition.ty, &argument.value);
+                let has_default = definition.default_value.is_some();
+                self.value(Place { ty: &definition.ty, has_default }, &argument.value);
             }
         }
         self.selections(&field.selection_set);
@@ -98,21 +111,42 @@ impl Walk<'_> {
         }
     }
 
-    /// A literal at a place of the given type.
-    fn value(&mut self, ty: &Type, value: &Node<Value>) {
-        match (ty, value.as_ref()) {
+    fn value(&mut self, place: Place<'_>, value: &Node<Value>) {
+        match (place.ty, value.as_ref()) {
+            (_, Value::Variable(name)) => self.variable(place, name, value),
             (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
                 for item in items {
-                    self.value(inner, item);
+                    self.value(Place { ty: inner, has_default: false }, item);
                 }
             }
-            (Type::List(inner) | Type::NonNullList(inner), _) => self.value(inner, value),
+            (Type::List(inner) | Type::NonNullList(inner), _) => {
+                self.value(Place { ty: inner, has_default: false }, value);
+            }
             (Type::Named(name) | Type::NonNullNamed(name), Value::Object(members)) => {
                 self.object(name, members, value);
             }
             // Only a custom scalar takes a list here.
             (Type::Named(_) | Type::NonNullNamed(_), _) => self.repeated_keys(value),
         }
+    }
+
+    /// Whether a variable may stand where it does; the library asks that of arguments alone, not of what is in them.
+    fn variable(&mut self, place: Place<'_>, name: &Name, value: &Node<Value>) {
+        let Some(definition) = self.definition(name) else { return };
+        let default = definition.default_value.as_deref();
+        let filled = place.has_default || default.is_some_and(|default| !default.is_null());
+        let fits = definition.ty.is_assignable_to(place.ty)
+            || (filled && definition.ty.is_assignable_to(&place.ty.clone().nullable()));
+        if !fits {
+            let message =
+                format!("`${name}` of type {} stands where {} is expected.", definition.ty, place.ty);
+            self.fault(message, value);
+        }
+    }
+
+    fn definition(&self, name: &Name) -> Option<&'a VariableDefinition> {
+        let mut definitions = self.operation.variables.iter();
+        definitions.find(|definition| definition.name == *name).map(AsRef::as_ref)
     }
 
     fn object(&mut self, name: &Name, members: &[(Name, Node<Value>)], value: &Node<Value>) {
@@ -128,7 +162,7 @@ impl Walk<'_> {
         let input = Node::clone(input);
         for (key, member) in members {
             if let Some(field) = input.fields.get(key) {
-                self.value(&field.ty, member);
+                self.value(Place { ty: &field.ty, has_default: field.default_value.is_some() }, member);
             }
         }
     }
@@ -141,10 +175,7 @@ impl Walk<'_> {
         match member.as_ref() {
             Value::Null => self.fault(format!("`{name}.{key}` must not be null."), member),
             Value::Variable(variable) => {
-                let nullable = |definition: &&Node<VariableDefinition>| {
-                    definition.name == *variable && !definition.ty.is_non_null()
-                };
-                if self.variables.iter().any(nullable) {
+                if self.definition(variable).is_some_and(|definition| !definition.ty.is_non_null()) {
                     let message =
                         format!("`${variable}` must be of a non-null type to be used for `{name}.{key}`.");
                     self.fault(message, member);
@@ -181,12 +212,6 @@ impl Walk<'_> {
     }
 }
 
-/// Whether an operation is of the type that a GET may run.
-#[must_use]
-pub fn is_read(operation_type: OperationType) -> bool {
-    operation_type == OperationType::Query
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::parse::parse;
@@ -219,6 +244,8 @@ mod tests {
             "{any(value: {a: {b: 1}})}",
             "subscription {ticks}",
             "query ($x: Int!) {in(x: {a: $x, b: 1, c: {a: 2}})}",
+            "query ($x: Int = 1, $c: In) {in(x: {a: $x, b: [$x], c: $c})}",
+            "query A($x: Int!) {...F} query B($x: ID!) {node(id: $x) {id}} fragment F on Query {in(x: {a: $x})}",
             "query ($no: Boolean = false) {me @skip(if: $no) {name}}",
             "{node(id: 1) {... on Person {name}}}",
         ] {
@@ -271,6 +298,10 @@ mod tests {
             "{pay(by: {card: \"x\", cash: 1})}",
             "{pay(by: {card: null})}",
             "query ($card: String) {pay(by: {card: $card})}",
+            "query ($a: Int) {in(x: {a: $a})}",
+            "query ($a: String!) {in(x: {a: $a})}",
+            "query ($b: Int) {in(x: {a: 1, b: [$b]})}",
+            "query ($a: Int) {...F} fragment F on Query {in(x: {a: $a})}",
         ] {
             assert_eq!(refused(text), Some(ErrorCode::GraphqlValidationFailed), "{text}");
         }

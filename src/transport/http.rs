@@ -1,0 +1,234 @@
+//! The HTTP server: its routes, what every request passes first, and how it stops.
+//!
+//! Lives here: [`AppState`], [`router`], [`serve`].
+//! Always true: every request has an id, a client address and a place in the limit of that address before any handler
+//! sees it; every answer, whoever made it, carries the request id and the security headers.
+//! Not here: what the routes do (endpoint.rs, ws.rs, health.rs, rest, playground).
+//!
+//! The order of what a request passes, and why:
+//! 1. its id and its client's address, so that everything after can name them;
+//! 2. the limit of that address, ahead of everything that costs: reading a body, checking a token;
+//! 3. the route, which reads no more of the body than it takes.
+//!
+//! Security headers are put on last, so that no answer leaves without them; a route may set its own (the playground has
+//! a Content-Security-Policy that lets its page run).
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use axum::serve::ListenerExt;
+use axum::{Extension, Json, Router};
+use entity::ids::RequestId;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::graphql::pipeline::contract::Contract;
+use super::graphql::pipeline::{Limits, Pipeline};
+use super::limits::{Allowance, Buckets, client_address, counted_as};
+use super::{endpoint, graphql, health, playground};
+use crate::ctx::{Actor, Ctx, Deps};
+use crate::drain::Drain;
+use crate::problem::ErrorCode;
+
+/// The header that names a request, in both directions.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a stop waits for requests that are under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// How long an operation may take, waiting for orders aside.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many seconds' worth of points a partner may save up.
+const SAVED_SECONDS: u64 = 20;
+
+/// What every handler is given.
+#[derive(Clone)]
+pub struct AppState {
+    /// What the process has.
+    pub deps: Arc<Deps>,
+    /// The endpoint's pipeline.
+    pub pipeline: Arc<Pipeline<graphql::Schema>>,
+    /// The signal that the server stops.
+    pub drain: Drain,
+    addresses: Arc<Buckets<IpAddr>>,
+    started: Instant,
+}
+
+impl AppState {
+    /// The state of a server over these dependencies.
+    #[must_use]
+    pub fn new(deps: Arc<Deps>) -> Self {
+        let points = u64::from(deps.config.cost_per_second);
+        let limits = Limits {
+            timeout: OPERATION_TIMEOUT,
+            allowance: Allowance {
+                maximum_points: points.saturating_mul(SAVED_SECONDS),
+                restore_points_per_second: points,
+            },
+        };
+        let requests = u64::from(deps.config.requests_per_second);
+        let addresses =
+            Allowance { maximum_points: requests.saturating_mul(2), restore_points_per_second: requests };
+        Self {
+            pipeline: Arc::new(Pipeline::new(Contract::bundled(), graphql::build_schema(&deps), limits)),
+            drain: deps.find_feature::<Drain>().cloned().unwrap_or_default(),
+            addresses: Arc::new(Buckets::new(addresses)),
+            started: Instant::now(),
+            deps,
+        }
+    }
+
+    /// Milliseconds since the server started: limits are filled by the machine's time, which no test moves.
+    #[must_use]
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// An id for a request that no caller has named.
+    #[must_use]
+    pub fn new_request_id(&self) -> RequestId {
+        RequestId::from_uuid(self.deps.ids.uuid(self.deps.clock.now()))
+    }
+
+    /// The context of a request.
+    #[must_use]
+    pub fn ctx(&self, arrival: Arrival, actor: Actor) -> Ctx {
+        let mut ctx = Ctx::new(Arc::clone(&self.deps), actor, Some(arrival.address));
+        ctx.request_id = arrival.request_id;
+        ctx
+    }
+}
+
+/// What is known of a request before its route: an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// What it is called in logs and answers: the caller's own name if it is a UUID or one of ours, else a new one.
+    pub request_id: RequestId,
+    /// The client's address.
+    pub address: IpAddr,
+}
+
+/// Every route of the server.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/graphql", any(endpoint::serve))
+        .merge(health::router())
+        .merge(playground::router())
+        .fallback(no_such_route)
+        .layer(middleware::from_fn_with_state(state.clone(), receive))
+        .with_state(state)
+}
+
+/// Serves until `stop` is done, then lets requests that are under way end, at most 20 seconds: waiting orders are
+/// answered as they stand, sockets are closed with 1001.
+///
+/// # Errors
+///
+/// What the listener says.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let drain = state.drain.clone();
+    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+    // Answers are small and awaited: without this, each waits for the caller's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
+    let begun = drain.clone();
+    let stopping = async move {
+        stop.await;
+        begun.begin();
+    };
+    let server = axum::serve(listener, service).with_graceful_shutdown(stopping);
+    let overdue = async {
+        drain.begun().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = overdue => {
+            tracing::warn!("stopped with requests still under way");
+            Ok(())
+        }
+    }
+}
+
+async fn receive(
+    State(state): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let trusted = &state.deps.config.trusted_proxies;
+    let address = client_address(peer.ip(), request.headers(), trusted);
+    let arrival = Arrival { request_id: request_id(&state, request.headers()), address };
+    let mut response = match state.addresses.take(&counted_as(address), 1, state.elapsed_ms()) {
+        Ok(_) => {
+            request.extensions_mut().insert(arrival);
+            next.run(request).await
+        }
+        Err(short) => too_many(short.wait_ms.unwrap_or(1_000)),
+    };
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&arrival.request_id.to_string()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    secure(headers);
+    response
+}
+
+/// The id that the caller gave, if it is one of ours or any UUID; else a new one. Anything else could not be told from
+/// what other callers write into the same log.
+fn request_id(state: &AppState, headers: &HeaderMap) -> RequestId {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let ours = given.and_then(|given| given.parse().ok());
+    let foreign = || Some(RequestId::from_uuid(Uuid::parse_str(given?).ok()?));
+    ours.or_else(foreign).unwrap_or_else(|| state.new_request_id())
+}
+
+fn secure(headers: &mut HeaderMap) {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// Refused by the limit of the address: the same JSON for every route, since the route has not been asked.
+fn too_many(wait_ms: u64) -> Response {
+    let code = ErrorCode::RateLimited.as_str();
+    let message = "Too many requests from this address; try again after retryAfterMs.";
+    let body = serde_json::json!({
+        "errors": [{"message": message, "extensions": {"code": code, "retryAfterMs": wait_ms}}],
+    });
+    let retry_after = wait_ms.div_ceil(1_000).max(1).to_string();
+    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, retry_after)], Json(body)).into_response()
+}
+
+async fn no_such_route(Extension(arrival): Extension<Arrival>) -> Response {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "code": ErrorCode::NotFound.as_str(),
+        "detail": "There is nothing at this address.",
+        "requestId": arrival.request_id,
+    });
+    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+    (StatusCode::NOT_FOUND, content_type, body.to_string()).into_response()
+}

@@ -1,0 +1,446 @@
+//! GraphQL over a websocket: graphql-transport-ws.
+//!
+//! Lives here: [`upgrade`] and the loop of one socket.
+//! Always true: each operation runs in a task of its own and waits when the socket is slower than it is, so that none
+//! starves another and nothing piles up; every operation takes the whole pipeline; a close frame always says why, in at
+//! most 100 bytes (a longer reason cannot be sent), and the peer's own close frame is echoed.
+//! Not here: the words of the protocol (ws_protocol.rs), what an operation does (graphql/pipeline).
+//!
+//! Source: PROTOCOL.md of enisdenjo/graphql-ws. Of its close codes the npm client takes 4400, 4401, 4409 and 4429 for
+//! final, and comes back after 4403, 4408 and 1001.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::WebSocketUpgrade;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::http::header::{self, HeaderMap};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+
+use super::caller::{self, Caller};
+use super::graphql;
+use super::graphql::pipeline::Passage;
+use super::graphql::pipeline::access::{Carrier, Denial, Standing};
+use super::graphql::pipeline::answer::Answer;
+use super::graphql::pipeline::refusal::Refusal;
+use super::graphql::pipeline::shape::Call;
+use super::http::{AppState, Arrival};
+use super::ws_protocol::{Close, Incoming, MESSAGE_BYTES, Outgoing, SUBPROTOCOL, bearer};
+use crate::ctx::Actor;
+use crate::problem::ErrorCode;
+
+/// How long a socket may stay without `connection_init`.
+const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the server pings; a peer that sends nothing for two pings is gone.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// How often the token's age is looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// How many ticks there are between two looks at the session.
+const SESSION_TICKS: u32 = 5;
+/// The most operations of one socket at once.
+const OPERATIONS: usize = 20;
+/// How many messages wait for the socket before operations wait too.
+const QUEUE: usize = 64;
+/// How long one message may take to be sent; a slower peer is closed and comes back with its cursor.
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the peer may take to answer a close frame.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers a request to become a socket.
+pub(super) fn upgrade(
+    state: AppState,
+    arrival: Arrival,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        if !is_own(origin.to_str().unwrap_or_default(), &state.deps.config.public_url, host) {
+            return (StatusCode::FORBIDDEN, "Pages of other origins may not open sockets here.")
+                .into_response();
+        }
+    }
+    let offered: Vec<&str> = upgrade.requested_protocols().filter_map(|name| name.to_str().ok()).collect();
+    if !offered.contains(&SUBPROTOCOL) {
+        let message =
+            format!("Offer the subprotocol {SUBPROTOCOL}; the older graphql-ws is not spoken here.");
+        return (StatusCode::BAD_REQUEST, message).into_response();
+    }
+    let authorization = headers.get(header::AUTHORIZATION).cloned();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        // Thousands of idle sockets: the default buffers would take 256 kB each.
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(1024)
+        .max_frame_size(MESSAGE_BYTES * 2)
+        .max_message_size(MESSAGE_BYTES * 2)
+        .on_upgrade(move |socket| Connection::new(socket, state, arrival.address, authorization).run())
+}
+
+/// Whether a page of this origin is the server's own: the public address, or the loopback address that it was itself
+/// loaded from.
+fn is_own(origin: &str, public_url: &str, host: Option<&str>) -> bool {
+    let origin = origin.trim_end_matches('/');
+    let public = public_url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    if origin.eq_ignore_ascii_case(&public) {
+        return true;
+    }
+    let loopback = |host: &str| {
+        let name = host.strip_prefix('[').map_or_else(
+            || host.rsplit_once(':').map_or(host, |(name, _)| name),
+            |rest| rest.split(']').next().unwrap_or_default(),
+        );
+        matches!(name, "localhost" | "127.0.0.1" | "::1")
+    };
+    host.is_some_and(|host| loopback(host) && origin.strip_prefix("http://") == Some(host))
+}
+
+/// What an operation's task tells its socket.
+struct Told {
+    id: String,
+    /// Which operation under this id: a message of an earlier one is thrown away.
+    number: u64,
+    what: Outgoing,
+}
+
+struct Running {
+    number: u64,
+    task: AbortHandle,
+}
+
+struct Connection {
+    socket: WebSocket,
+    state: AppState,
+    address: IpAddr,
+    /// What the upgrade itself brought, for clients that cannot put a token into `connection_init`.
+    authorization: Option<HeaderValue>,
+    /// Who calls; `None` before `connection_init`.
+    caller: Option<Caller>,
+    running: HashMap<String, Running>,
+    started: u64,
+    sender: mpsc::Sender<Told>,
+    told: mpsc::Receiver<Told>,
+    opened_at: Instant,
+    heard_at: Instant,
+    ticks: u32,
+}
+
+impl Connection {
+    fn new(socket: WebSocket, state: AppState, address: IpAddr, authorization: Option<HeaderValue>) -> Self {
+        let (sender, told) = mpsc::channel(QUEUE);
+        let now = Instant::now();
+        Self {
+            socket,
+            state,
+            address,
+            authorization,
+            caller: None,
+            running: HashMap::new(),
+            started: 0,
+            sender,
+            told,
+            opened_at: now,
+            heard_at: now,
+            ticks: 0,
+        }
+    }
+
+    async fn run(mut self) {
+        if let Err(close) = self.converse().await {
+            self.close(close).await;
+        }
+        for running in self.running.values() {
+            running.task.abort();
+        }
+    }
+
+    /// Goes on until the peer has closed (`Ok`) or there is a reason to close.
+    async fn converse(&mut self) -> Result<(), Close> {
+        let mut tick = every(TICK);
+        let mut ping = every(PING_EVERY);
+        let drain = self.state.drain.clone();
+        loop {
+            tokio::select! {
+                // In this order: a socket that is to stop does not take more work first.
+                biased;
+                () = drain.begun() => return Err(Close::GoingAway),
+                _ = tick.tick() => self.look().await?,
+                _ = ping.tick() => self.send(Message::Ping(axum::body::Bytes::new())).await?,
+                Some(told) = self.told.recv() => self.pass_on(told).await?,
+                message = self.socket.recv() => match message {
+                    Some(Ok(message)) => {
+                        self.heard_at = Instant::now();
+                        match message {
+                            Message::Text(text) => self.hear(text.as_str()).await?,
+                            Message::Binary(_) => return Err(Close::BadMessage("binary messages are not taken")),
+                            // The library has queued the echo: reading on sends it.
+                            Message::Close(_) => {
+                                self.read_out().await;
+                                return Ok(());
+                            }
+                            Message::Ping(_) | Message::Pong(_) => {}
+                        }
+                    }
+                    Some(Err(error)) => {
+                        tracing::debug!(%error, "a socket broke");
+                        return Err(Close::BadMessage("the message is too large or not a websocket frame"));
+                    }
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Looks at the time: is the peer there, has it said who it is, does its token still hold?
+    async fn look(&mut self) -> Result<(), Close> {
+        if self.heard_at.elapsed() > PING_EVERY * 2 + TICK {
+            return Err(Close::GoingAway);
+        }
+        let Some(caller) = &self.caller else {
+            return if self.opened_at.elapsed() > INIT_PATIENCE { Err(Close::InitTimeout) } else { Ok(()) };
+        };
+        if has_expired(&caller.actor, &self.state) {
+            return Err(Close::Forbidden("the token has expired"));
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(SESSION_TICKS) && caller.standing == Standing::SignedIn {
+            let headers = self.headers();
+            match caller::identify(&self.state.deps, &headers, self.address).await {
+                Ok(caller) if caller.standing == Standing::SignedIn => self.caller = Some(caller),
+                // The database may be away for a moment: that says nothing about the session.
+                Err(problem) if !is_final(problem.code) => {}
+                Ok(_) | Err(_) => return Err(Close::Forbidden("the session has ended")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<(), Close> {
+        match Incoming::read(text)? {
+            Incoming::Init(payload) => self.init(payload).await,
+            Incoming::Ping => self.send(Outgoing::Pong.message("")).await,
+            Incoming::Pong => Ok(()),
+            Incoming::Subscribe(id, payload) => self.subscribe(id, payload).await,
+            Incoming::Complete(id) => {
+                if let Some(running) = self.running.remove(&id) {
+                    running.task.abort();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, payload: serde_json::Value) -> Result<(), Close> {
+        if self.caller.is_some() {
+            return Err(Close::TooManyInits);
+        }
+        match bearer(&payload) {
+            Ok(Some(token)) => self.authorization = Some(token),
+            Ok(None) => {}
+            Err(reason) => return Err(Close::Forbidden(reason)),
+        }
+        match caller::identify(&self.state.deps, &self.headers(), self.address).await {
+            Ok(caller) => {
+                self.caller = Some(caller);
+                self.send(Outgoing::Ack.message("")).await
+            }
+            Err(problem) if is_final(problem.code) => Err(Close::Forbidden("the token is not valid")),
+            Err(problem) => {
+                tracing::warn!(%problem, "a socket could not be opened");
+                Err(Close::TryAgain)
+            }
+        }
+    }
+
+    /// The headers by which the caller is known.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        headers
+    }
+
+    async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), Close> {
+        let Some(caller) = self.caller.clone() else { return Err(Close::Unauthorized) };
+        if has_expired(&caller.actor, &self.state) {
+            return Err(Close::Forbidden("the token has expired"));
+        }
+        if self.running.contains_key(&id) {
+            return Err(Close::Taken(id));
+        }
+        if self.running.len() >= OPERATIONS {
+            let message = format!("A socket runs at most {OPERATIONS} operations at once.");
+            let answer = Answer::refused(Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(1_000));
+            return self.send(Outgoing::Error(answer.errors().to_vec()).message(&id)).await;
+        }
+        self.started += 1;
+        let operation = Operation {
+            id: id.clone(),
+            number: self.started,
+            sender: self.sender.clone(),
+            state: self.state.clone(),
+            address: self.address,
+        };
+        let number = operation.number;
+        let task = tokio::spawn(operation.run(caller, payload)).abort_handle();
+        self.running.insert(id, Running { number, task });
+        Ok(())
+    }
+
+    /// Passes on what an operation says, unless the peer has ended it meanwhile.
+    async fn pass_on(&mut self, told: Told) -> Result<(), Close> {
+        if self.running.get(&told.id).is_none_or(|running| running.number != told.number) {
+            return Ok(());
+        }
+        if told.what.is_last() {
+            self.running.remove(&told.id);
+        }
+        self.send(told.what.message(&told.id)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Close> {
+        match timeout(SEND_PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a socket broke");
+                Err(Close::GoingAway)
+            }
+            Err(_elapsed) => Err(Close::GoingAway),
+        }
+    }
+
+    async fn close(&mut self, close: Close) {
+        let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
+        let sent = timeout(CLOSE_PATIENCE, self.socket.send(Message::Close(Some(frame)))).await;
+        if matches!(sent, Ok(Ok(()))) {
+            self.read_out().await;
+        }
+    }
+
+    /// Reads until the peer is done: that flushes the echo of its close frame, and lets ours arrive before the
+    /// connection is cut.
+    async fn read_out(&mut self) {
+        let until_done = async { while matches!(self.socket.recv().await, Some(Ok(_))) {} };
+        // A peer that never answers has been told what it needs.
+        let _ = timeout(CLOSE_PATIENCE, until_done).await;
+    }
+}
+
+/// One operation of a socket, in a task of its own.
+struct Operation {
+    id: String,
+    number: u64,
+    sender: mpsc::Sender<Told>,
+    state: AppState,
+    address: IpAddr,
+}
+
+impl Operation {
+    async fn run(self, caller: Caller, payload: serde_json::Value) {
+        let Caller { actor, standing, principal } = caller;
+        let request_id = self.state.new_request_id();
+        let ctx = self.state.ctx(Arrival { request_id, address: self.address }, actor);
+        let passage = Passage {
+            carrier: Carrier::Socket,
+            principal,
+            standing,
+            now_ms: self.state.elapsed_ms(),
+            request_id: request_id.to_string(),
+        };
+        let admitted = Call::from_value(payload)
+            .map_err(Denial::Refused)
+            .and_then(|call| self.state.pipeline.admit(call, passage));
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(Denial::Refused(refusal) | Denial::NotByGet(refusal) | Denial::TokenExpired(refusal)) => {
+                return self.fail(&Answer::refused(refusal)).await;
+            }
+        };
+        let data = graphql::request_data(ctx);
+        if !admitted.is_subscription() {
+            let answer = self.state.pipeline.execute(admitted, data).await;
+            return self.finish(answer).await;
+        }
+        let mut events = self.state.pipeline.subscribe(admitted, data);
+        while let Some(answer) = events.next().await {
+            // An event without data is no event: to go on would leave a gap that nobody sees.
+            if answer.is_empty() {
+                return self.fail(&answer).await;
+            }
+            if !self.tell(Outgoing::Next(answer)).await {
+                return;
+            }
+        }
+        self.tell(Outgoing::Complete).await;
+    }
+
+    async fn finish(&self, answer: Answer) {
+        if answer.refused_with().is_some() {
+            return self.fail(&answer).await;
+        }
+        if self.tell(Outgoing::Next(answer)).await {
+            self.tell(Outgoing::Complete).await;
+        }
+    }
+
+    async fn fail(&self, answer: &Answer) {
+        self.tell(Outgoing::Error(answer.errors().to_vec())).await;
+    }
+
+    /// Waits for a place in the socket's queue; false if the socket is gone.
+    async fn tell(&self, what: Outgoing) -> bool {
+        self.sender.send(Told { id: self.id.clone(), number: self.number, what }).await.is_ok()
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick of an interval comes at once.
+    interval.reset();
+    interval
+}
+
+fn has_expired(actor: &Actor, state: &AppState) -> bool {
+    let expires_at = match actor {
+        Actor::Partner(partner) => partner.token_expires_at,
+        Actor::Admin(admin) => admin.token_expires_at,
+        Actor::Anonymous | Actor::System => return false,
+    };
+    state.deps.clock.now() >= expires_at
+}
+
+/// Whether a refusal to identify a caller says something about the caller.
+fn is_final(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::IpNotAllowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_pages_may_open_sockets() {
+        for (origin, public_url, host, own) in [
+            ("https://cards.example", "https://cards.example", None, true),
+            ("https://cards.example", "https://cards.example/shop", None, true),
+            ("https://cards.example:8443", "https://cards.example", None, false),
+            ("http://cards.example", "https://cards.example", None, false),
+            ("https://evil.example", "https://cards.example", Some("evil.example"), false),
+            ("http://evil.example", "http://localhost:8080", Some("evil.example"), false),
+            ("http://127.0.0.1:4000", "http://localhost:8080", Some("127.0.0.1:4000"), true),
+            ("http://[::1]:4000", "http://localhost:8080", Some("[::1]:4000"), true),
+            ("http://localhost:4000", "http://localhost:8080", Some("localhost:5000"), false),
+            ("null", "http://localhost:8080", Some("localhost:8080"), false),
+        ] {
+            assert_eq!(is_own(origin, public_url, host), own, "{origin} {public_url} {host:?}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The endpoint over HTTP, judged from outside.
+//! Always true: what is refused has changed nothing, and says so with the code and the status that DESIGN.md gives it.
+//! Not here: sockets (`ws.rs`), what operations do (the features' files).
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use octopus_cards::transport::http::{AppState, serve};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::oneshot;
+
+use super::support::answer::Answer;
+use super::support::app::TestApp;
+use super::support::client::Client;
+
+/// A server of its own, stopped when dropped.
+pub struct Served {
+    /// A caller of it.
+    pub client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+}
+
+impl Served {
+    /// Serves on a free port.
+    pub async fn start(app: &TestApp) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel();
+        let state = AppState::new(Arc::clone(&app.deps));
+        let until = async move {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(serve(listener, state, until));
+        Self { client: Client::new(format!("http://{address}")), stop: Some(stop), task: Some(task) }
+    }
+
+    /// Stops it and waits for its end.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let task = self.task.take().expect("it is stopped once");
+        task.await.expect("the server does not panic").expect("the server ends well");
+    }
+}
+
+/// Runs one of the npm programs in `tests/judges`, and hands its input to it.
+pub async fn judge(program: &str, arguments: &[&str], input: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges");
+    assert!(folder.join("node_modules").is_dir(), "the judges are not installed: `make judges`");
+    let mut command = Command::new("node");
+    command.arg(program).args(arguments).current_dir(folder);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node starts");
+    let mut stdin = child.stdin.take().expect("its input is ours");
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await.expect("it reads its input");
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("it ends");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} judged:\n{told}\n{errors}");
+    told
+}
+
+fn code(answer: &Answer) -> &str {
+    answer.body["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no code in {answer:#?}"))
+}
+
+async fn post(client: &Client, content_type: &str, accept: &str, body: impl Into<reqwest::Body>) -> Answer {
+    let request = client
+        .request(Method::POST, "/graphql")
+        .header("content-type", content_type)
+        .header("accept", accept)
+        .body(body);
+    Answer::read(request.send().await.expect("the server answers")).await
+}
+
+const JSON: &str = "application/json";
+const GRAPHQL: &str = "application/graphql-response+json";
+
+both_databases! {
+    async fn passes_every_audit_of_graphql_over_http(app: Nothing) {
+        let served = Served::start(&app).await;
+        let told = judge("audits.mjs", &[&format!("{}/graphql", served.client.url)], "").await;
+        assert_eq!(told.trim(), "61 passed, 0 failed");
+    }
+
+    async fn judges_documents_as_graphql_js_does(app: Nothing) {
+        let served = Served::start(&app).await;
+        let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
+        let arguments = [&*format!("{}/graphql", served.client.url), schema.to_str().expect("it is UTF-8")];
+        let lines: String = DOCUMENTS.iter().map(|document| json!(document).to_string() + "\n").collect();
+        let told = judge("parser.mjs", &arguments, &lines).await;
+        assert_eq!(told.trim(), format!("{} passed, 0 failed", DOCUMENTS.len()));
+    }
+
+    async fn refuses_what_is_no_request(app: Nothing) {
+        let served = Served::start(&app).await;
+        let client = &served.client;
+        let large = format!("{{\"query\":\"{{__typename}}\",\"x\":\"{}\"}}", "x".repeat(1 << 20));
+        let nested = format!("{{\"query\":\"{{__typename}}\",\"variables\":{{\"x\":{}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
+        for (content_type, accept, body, status, expected) in [
+            (JSON, JSON, "{", 400, "BAD_REQUEST"),
+            (JSON, GRAPHQL, "{", 400, "BAD_REQUEST"),
+            (JSON, JSON, "", 400, "BAD_REQUEST"),
+            (JSON, JSON, "[{\"query\":\"{__typename}\"}]", 400, "BAD_REQUEST"),
+            (JSON, JSON, "{\"query\":\"{__typename}\",\"variables\":[]}", 400, "BAD_REQUEST"),
+            (JSON, JSON, &nested, 400, "BAD_REQUEST"),
+            ("text/plain", JSON, "{\"query\":\"{__typename}\"}", 415, "BAD_REQUEST"),
+            ("application/x-www-form-urlencoded", JSON, "query={__typename}", 415, "BAD_REQUEST"),
+            ("multipart/form-data; boundary=x", JSON, "--x--", 415, "BAD_REQUEST"),
+            (JSON, "text/html", "{\"query\":\"{__typename}\"}", 406, "BAD_REQUEST"),
+            (JSON, JSON, &large, 413, "PAYLOAD_TOO_LARGE"),
+            (JSON, JSON, "{\"query\":\"{\"}", 200, "GRAPHQL_PARSE_FAILED"),
+            (JSON, GRAPHQL, "{\"query\":\"{\"}", 400, "GRAPHQL_PARSE_FAILED"),
+            (JSON, JSON, "{\"query\":\"{nothing}\"}", 200, "GRAPHQL_VALIDATION_FAILED"),
+            (JSON, GRAPHQL, "{\"query\":\"{nothing}\"}", 400, "GRAPHQL_VALIDATION_FAILED"),
+            (JSON, GRAPHQL, "{\"query\":\"query($id: ID!){product(id: $id){id}}\"}", 400, "BAD_USER_INPUT"),
+            (JSON, GRAPHQL, "{\"query\":\"query a{__typename} query b{__typename}\"}", 400, "BAD_REQUEST"),
+            (JSON, GRAPHQL, "{\"query\":\"subscription {orderUpdates{cursor}}\"}", 400, "BAD_REQUEST"),
+        ] {
+            let answer = post(client, content_type, accept, body.to_owned()).await;
+            let shown: String = body.chars().take(100).collect();
+            assert_eq!(answer.status.as_u16(), status, "{shown}: {answer:#?}");
+            assert_eq!(code(&answer), expected, "{shown}: {answer:#?}");
+            assert!(answer.body.get("data").is_none(), "{shown}: {answer:#?}");
+        }
+    }
+
+    async fn every_answer_carries_its_headers(app: Nothing) {
+        let served = Served::start(&app).await;
+        let answer = post(&served.client, JSON, GRAPHQL, "{\"query\":\"{__typename}\"}").await;
+        assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
+        for (name, value) in [
+            ("content-type", "application/graphql-response+json; charset=utf-8"),
+            ("vary", "Accept"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), value, "{name}");
+        }
+        assert!(answer.header("x-request-id").starts_with("req_"));
+        let given = "0190b3a0-0000-7000-8000-000000000001";
+        let request = served.client.request(Method::GET, "/healthz").header("x-request-id", given);
+        let named = Answer::read(request.send().await.expect("it answers")).await;
+        let again = served.client.request(Method::GET, "/healthz").header("x-request-id", named.header("x-request-id"));
+        let again = Answer::read(again.send().await.expect("it answers")).await;
+        assert_eq!(again.header("x-request-id"), named.header("x-request-id"), "a given id is kept");
+        let forged = served.client.request(Method::GET, "/healthz").header("x-request-id", "x\u{7f}y".replace('\u{7f}', " "));
+        let forged = Answer::read(forged.send().await.expect("it answers")).await;
+        assert!(forged.header("x-request-id").starts_with("req_"), "anything else is replaced");
+    }
+
+    async fn methods_that_are_not_taken_are_told_which_are(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mutation = "/graphql?query=mutation%7Blogout%7BuserErrors%7Bcode%7D%7D%7D";
+        for (method, path, allow) in [
+            (Method::GET, mutation, "POST"),
+            (Method::PUT, "/graphql", "GET, POST"),
+            (Method::DELETE, "/graphql", "GET, POST"),
+            (Method::OPTIONS, "/graphql", "GET, POST"),
+        ] {
+            let answer = Answer::read(served.client.request(method.clone(), path).send().await.expect("it answers")).await;
+            assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, allow), "{method} {path}");
+            assert_eq!(code(&answer), "BAD_REQUEST");
+        }
+        let query = "/graphql?query=%7B__typename%7D";
+        let answer = Answer::read(served.client.request(Method::GET, query).send().await.expect("it answers")).await;
+        assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
+    }
+
+    async fn without_a_token_only_signing_in_and_introspection_work(app: Nothing) {
+        let served = Served::start(&app).await;
+        for document in [
+            "{ viewer { scopes } }",
+            "{ __typename wallets { nodes { id } } }",
+            "query { ...F } fragment F on Query { orders { nodes { id } } }",
+            "mutation { createOrder(input: { reference: \"r\", productId: \"p\" }) { order { id } } }",
+            "mutation { login(input: { username: \"a\", password: \"b\" }) { token } logout { userErrors { code } } }",
+        ] {
+            let answer = served.client.graphql("", document, json!({})).await;
+            assert_eq!(code(&answer), "UNAUTHENTICATED", "{document}");
+            assert!(answer.body.get("data").is_none(), "{document}");
+        }
+        let open = served.client.graphql("", "{ __typename __schema { queryType { name } } }", json!({})).await;
+        assert_eq!(open.text("__schema.queryType.name"), "Query");
+    }
+
+    async fn a_bad_token_closes_the_endpoint(app: Nothing) {
+        let served = Served::start(&app).await;
+        let answer = served.client.graphql("not.a.token", "{ __typename }", json!({})).await;
+        assert_eq!(answer.status.as_u16(), 401);
+        assert_eq!(code(&answer), "UNAUTHENTICATED");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+        assert!(answer.body.get("data").is_none());
+    }
+
+    async fn a_fragment_bomb_is_refused(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut deep = "{...f0}".to_owned();
+        for level in 0..30 {
+            deep += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
+        }
+        deep += "fragment f30 on Query{__typename}";
+        let mut wide = "{...w0}".to_owned();
+        for level in 0..4 {
+            wide += &format!("fragment w{level} on Query{{{}}}", format!("...w{} ", level + 1).repeat(30));
+        }
+        wide += "fragment w4 on Query{__typename}";
+        for (document, expected) in [
+            (&*deep, "QUERY_TOO_COMPLEX"),
+            (&*wide, "QUERY_TOO_COMPLEX"),
+            (&*format!("{{{}}}", "__typename ".repeat(1_001)), "QUERY_TOO_COMPLEX"),
+            (&*format!("{{{}}}", (0..31).map(|n| format!("a{n}:__typename ")).collect::<String>()), "QUERY_TOO_COMPLEX"),
+            (&*format!("{{__typename {}}}", "@skip(if: false) ".repeat(51)), "QUERY_TOO_COMPLEX"),
+            (&*(0..11).map(|n| format!("query q{n}{{__typename}}")).collect::<String>(), "QUERY_TOO_COMPLEX"),
+            ("{...f} fragment f on Query{...f}", "GRAPHQL_VALIDATION_FAILED"),
+            ("{__schema{types{fields{type{fields{type{fields{name}}}}}}}}", "QUERY_TOO_COMPLEX"),
+            (&*",".repeat(60_000), "QUERY_TOO_COMPLEX"),
+            (&*"{a".repeat(10_000), "QUERY_TOO_COMPLEX"),
+            (&*format!("#{}", "x".repeat(70_000)), "PAYLOAD_TOO_LARGE"),
+        ] {
+            let answer = served.client.graphql("", document, json!({})).await;
+            assert_eq!(code(&answer), expected, "{:.80}", document);
+            assert!(answer.body["errors"].as_array().is_some_and(|errors| errors.len() <= 10));
+            assert!(answer.body.to_string().len() < 8_000, "{:.80}", document);
+        }
+    }
+
+    async fn a_document_may_be_named_by_its_hash_once_it_was_sent(app: Nothing) {
+        let served = Served::start(&app).await;
+        let document = "{ __typename }";
+        let hash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
+        let persisted = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+        let unknown = served.client.graphql_body("", &json!({ "extensions": persisted })).await;
+        assert_eq!(code(&unknown), "PERSISTED_QUERY_NOT_FOUND");
+        assert_eq!(unknown.body["errors"][0]["message"], "PersistedQueryNotFound");
+        let sent = json!({ "query": document, "extensions": persisted });
+        served.client.graphql_body("", &sent).await.data();
+        let found = served.client.graphql_body("", &json!({ "extensions": persisted })).await;
+        assert_eq!(found.data(), &json!({ "__typename": "Query" }));
+        let forged = json!({ "query": "{ a: __typename }", "extensions": persisted });
+        assert_eq!(code(&served.client.graphql_body("", &forged).await), "BAD_REQUEST");
+    }
+
+    async fn says_whether_it_lives_and_whether_it_is_ready(app: Nothing) {
+        let served = Served::start(&app).await;
+        for (path, word) in [("/healthz", "ok"), ("/readyz", "ready")] {
+            let answer = served.client.rest(Method::GET, path, "", &Value::Null).await;
+            assert_eq!(answer.expect_status(200).body, json!({ "status": word }));
+        }
+        served.client.rest(Method::GET, "/nowhere", "", &Value::Null).await.expect_problem(404, "NOT_FOUND");
+        served.stop().await;
+    }
+}
+
+/// Documents on which servers differ, valid and not. (A description on an operation is left out: graphql-js 16 does not
+/// know it either.)
+const DOCUMENTS: &[&str] = &[
+    "{ __typename }",
+    "{ __typename @skip(if: true) }",
+    "{ __typename @nothing }",
+    "{ __typename @skip }",
+    "{ __typename @skip(if: true) @skip(if: true) }",
+    "{ __typename { x } }",
+    "query ($unused: Int) { __typename }",
+    "query ($used: Boolean!) { __typename @skip(if: $used) }",
+    "{ __typename @skip(if: $missing) }",
+    "query ($id: ID) { product(id: $id) { id } }",
+    "query ($id: ID!) { product(id: $id) { id } }",
+    "query ($id: ID = \"x\") { product(id: $id) { id } }",
+    "query ($id: String!) { product(id: $id) { id } }",
+    "{ product(id: 7) { id } }",
+    "{ product(id: true) { id } }",
+    "{ product { id } }",
+    "{ product(id: \"x\", id: \"y\") { id } }",
+    "{ product(id: \"x\") }",
+    "{ product(id: \"x\") { id { x } } }",
+    "{ product(id: \"x\") { ...F } } fragment F on Order { id }",
+    "{ product(id: \"x\") { ... on Node { id } } }",
+    "{ node(id: \"x\") { ... on Money { amount } } }",
+    "{ node(id: \"x\") { name } }",
+    "{ products(first: 1) { nodes { id } } products(first: 2) { nodes { id } } }",
+    "{ products(first: 1) { nodes { id } } products(first: 1) { nodes { name } } }",
+    "{ products(first: \"1\") { nodes { id } } }",
+    "{ products(first: 1.0) { nodes { id } } }",
+    "{ products(first: 99999999999) { nodes { id } } }",
+    "{ products(orderBy: NOTHING) { nodes { id } } }",
+    "{ products(orderBy: \"NAME_ASC\") { nodes { id } } }",
+    "{ products(filter: { nothing: 1 }) { nodes { id } } }",
+    "{ products(filter: { search: \"a\", search: \"b\" }) { nodes { id } } }",
+    "{ products(filter: 7) { nodes { id } } }",
+    "{ products(filter: null) { nodes { id } } }",
+    "{ ...F } fragment F on Query { __typename }",
+    "{ ...F } fragment F on Query { ...F }",
+    "{ ...F }",
+    "{ __typename } fragment F on Query { __typename }",
+    "{ ...F } fragment F on Query { __typename } fragment F on Query { __typename }",
+    "{ ...F } fragment F on Nothing { x }",
+    "{ ...F } fragment F on ID { x }",
+    "query A { __typename } query A { __typename }",
+    "{ __typename } { __typename }",
+    "{ __typename } query A { __typename }",
+    "type T { x: Int }",
+    "{ __typename } type T { x: Int }",
+    "mutation { nothing }",
+    "mutation { logout { userErrors { code } } }",
+    "mutation { createOrder { order { id } } }",
+    "mutation { createOrder(input: {}) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\" }) { order { id } } }",
+    "mutation { createOrder(input: { reference: null }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\", quantity: \"1\" }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\", recipient: {} }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\", recipient: { phone: \"1\" } }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\", recipient: { phone: null } }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\", recipient: { phone: \"1\", username: \"u\" } }) { order { id } } }",
+    "mutation ($p: String) { createOrder(input: { reference: \"r\", recipient: { phone: $p } }) { order { id } } }",
+    "mutation ($p: String!) { createOrder(input: { reference: \"r\", recipient: { phone: $p } }) { order { id } } }",
+    "mutation ($r: String) { createOrder(input: { reference: $r }) { order { id } } }",
+    "mutation { createOrder(input: { reference: \"r\" }) { order { id } userErrors { required { amount } } } }",
+    "mutation { createOrder(input: { reference: \"r\" }) { userErrors { ... on InsufficientFundsError { required { amount } } } } }",
+    "subscription { orderUpdates { cursor } walletUpdates { cursor } }",
+    "subscription { __typename }",
+    "subscription { orderUpdates { cursor } }",
+    "subscription ($s: Boolean!) { orderUpdates @skip(if: $s) { cursor } }",
+    "query ($a: Int, $a: Int) { products(first: $a) { nodes { id } } }",
+    "query ($a: Product) { __typename }",
+    "query ($a: Nothing) { __typename }",
+    "query ($a: Int = \"x\") { products(first: $a) { nodes { id } } }",
+    "query ($a: [ID!]!) { nodes(ids: $a) { id } }",
+    "query ($a: ID!) { nodes(ids: $a) { id } }",
+    "{ nodes(ids: \"x\") { id } }",
+    "{ nodes(ids: [null]) { id } }",
+    "{ nodes(ids: [\"x\", 7]) { id } }",
+    "{ a: __typename a: __typename }",
+    "{ a: product(id: \"x\") { id } a: product(id: \"y\") { id } }",
+    "{ node(id: \"x\") { ... on Product { a: id } ... on Order { a: reference } } }",
+    "{ node(id: \"x\") { ... on Product { a: name } ... on Order { a: quantity } } }",
+    "{",
+    "",
+    "{ }",
+    "{ a( }",
+    "{ product(id: \"\\u{1F600}\") { id } }",
+    "{ product(id: \"\\u00e9\") { id } }",
+    "{ product(id: \"a\nb\") { id } }",
+    "{ product(id: \"\"\"a\nb\"\"\") { id } }",
+    "{ product(id: \"\\q\") { id } }",
+    "{ product(id: $) { id } }",
+    "query ($) { __typename }",
+    "{ products(first: 01) { nodes { id } } }",
+    "{ products(first: 1x) { nodes { id } } }",
+    "{ products(first: -) { nodes { id } } }",
+    "{ products(filter: {faceValue: .5}) { nodes { id } } }",
+    "query A($a: Int = $b) { products(first: $a) { nodes { id } } }",
+    "{ __schema { types { name } } }",
+    "{ __type(name: \"Order\") { fields { name } } }",
+    "{ __type { name } }",
+    "{ product(id: \"x\") { __typename __schema { types { name } } } }",
+    "query @skip(if: true) { __typename }",
+    "query ($a: Int @skip(if: true)) { products(first: $a) { nodes { id } } }",
+    "{ ...F @include(if: true) } fragment F on Query { __typename }",
+    "fragment F on Query { __typename }",
+    "{ ... { __typename } }",
+    "{ ... @skip(if: false) { __typename } }",
+    "{ ... on Nothing { __typename } }",
+    "{ product(id: {a: 1}) { id } }",
+    "{ product(id: [\"x\"]) { id } }",
+];
