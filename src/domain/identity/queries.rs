@@ -1,0 +1,185 @@
+//! Reads of identity.
+//!
+//! What lives here: who is calling, a partner's credentials, and the lists of the command line.
+//! What is always true: what is not the caller's reads as missing; every list is bounded and sorted by id.
+//! What is not here: sessions as the endpoint checks them (`authenticate.rs`).
+
+use entity::ids::{AdminId, CredentialId, PartnerId, SessionId};
+use entity::state::Scope;
+use entity::timestamp::Timestamp;
+use entity::{admins, api_credentials, partners, sessions};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::credentials::require_system;
+use crate::ctx::{Actor, Ctx};
+use crate::problem::Problem;
+use crate::store::{Page, PageRequest, Slice};
+
+/// Rows of a list on the command line.
+const MOST_LISTED: u64 = 10_000;
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    /// The partner; `None` for an admin.
+    pub partner: Option<partners::Model>,
+    /// The credential; `None` for an admin.
+    pub credential: Option<api_credentials::Model>,
+    /// The admin; `None` for a partner.
+    pub admin: Option<admins::Model>,
+    /// What the session may do.
+    pub scopes: Vec<Scope>,
+    /// When the session ends unless it is refreshed.
+    pub session_expires_at: Timestamp,
+}
+
+/// Who is calling.
+///
+/// # Errors
+/// UNAUTHENTICATED for nobody.
+pub async fn get_viewer(ctx: &Ctx) -> Result<Viewer, Problem> {
+    let reader = &ctx.database().reader;
+    match &ctx.actor {
+        Actor::Partner(actor) => Ok(Viewer {
+            partner: partners::Entity::find_by_id(actor.partner).one(reader).await?,
+            credential: api_credentials::Entity::find_by_id(actor.credential).one(reader).await?,
+            admin: None,
+            scopes: actor.scopes.clone(),
+            session_expires_at: session_expires_at(ctx, actor.session).await?,
+        }),
+        Actor::Admin(actor) => Ok(Viewer {
+            partner: None,
+            credential: None,
+            admin: admins::Entity::find_by_id(actor.admin).one(reader).await?,
+            scopes: Vec::new(),
+            session_expires_at: session_expires_at(ctx, actor.session).await?,
+        }),
+        Actor::Anonymous | Actor::System => Err(Problem::unauthenticated()),
+    }
+}
+
+async fn session_expires_at(ctx: &Ctx, session: SessionId) -> Result<Timestamp, Problem> {
+    let session = sessions::Entity::find_by_id(session).one(&ctx.database().reader).await?;
+    session.map(|session| session.expires_at).ok_or_else(Problem::unauthenticated)
+}
+
+/// The account of the calling admin, for the administrator's half of the contract. A password alone opens none of it, and there
+/// is no second factor yet.
+///
+/// # Errors
+/// UNAUTHENTICATED for nobody, FORBIDDEN for everybody else.
+pub fn get_admin_account(ctx: &Ctx) -> Result<admins::Model, Problem> {
+    ctx.admin()?;
+    Err(Problem::forbidden("an admin session that a second factor has confirmed"))
+}
+
+/// The calling partner, if it is the one with this id.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_partner(ctx: &Ctx, id: PartnerId) -> Result<Option<partners::Model>, Problem> {
+    match &ctx.actor {
+        Actor::Partner(actor) if actor.partner == id => {
+            Ok(partners::Entity::find_by_id(id).one(&ctx.database().reader).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The calling admin, if it is the one with this id.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_admin(ctx: &Ctx, id: AdminId) -> Result<Option<admins::Model>, Problem> {
+    match &ctx.actor {
+        Actor::Admin(actor) if actor.admin == id => {
+            Ok(admins::Entity::find_by_id(id).one(&ctx.database().reader).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A credential of the calling partner: its own, or with account:write any.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_credential(ctx: &Ctx, id: CredentialId) -> Result<Option<api_credentials::Model>, Problem> {
+    match &ctx.actor {
+        Actor::Partner(actor) if actor.credential == id || actor.may(Scope::AccountWrite) => {
+            let own = api_credentials::owned_by(actor.partner);
+            Ok(own.filter(api_credentials::Column::Id.eq(id)).one(&ctx.database().reader).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The credentials of the calling partner, newest first.
+///
+/// # Errors
+/// FORBIDDEN without account:write.
+pub async fn list_credentials(
+    ctx: &Ctx,
+    request: &PageRequest,
+) -> Result<Page<api_credentials::Model>, Problem> {
+    use api_credentials::Column::Id;
+    let mut found = api_credentials::owned_by(ctx.require(Scope::AccountWrite)?.partner);
+    if let Some(after) = &request.after {
+        found = found.filter(Id.lt(cursor("after", after)?));
+    }
+    if let Some(before) = &request.before {
+        found = found.filter(Id.gt(cursor("before", before)?));
+    }
+    let found = match request.slice {
+        Slice::First => found.order_by_desc(Id),
+        Slice::Last => found.order_by_asc(Id),
+    };
+    let rows = found.limit(u64::from(request.size) + 1).all(&ctx.database().reader).await?;
+    Ok(request.cut(rows))
+}
+
+fn cursor(argument: &str, key: &str) -> Result<CredentialId, Problem> {
+    key.parse()
+        .map_err(|_| Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list")))
+}
+
+/// How many credentials the calling partner has.
+///
+/// # Errors
+/// FORBIDDEN without account:write.
+pub async fn count_credentials(ctx: &Ctx) -> Result<u64, Problem> {
+    let partner = ctx.require(Scope::AccountWrite)?.partner;
+    Ok(api_credentials::owned_by(partner).count(&ctx.database().reader).await?)
+}
+
+/// The credentials of any partner, oldest first, for the command line.
+///
+/// # Errors
+/// FORBIDDEN for anybody but the system.
+pub async fn list_credentials_of(
+    ctx: &Ctx,
+    partner: PartnerId,
+) -> Result<Vec<api_credentials::Model>, Problem> {
+    require_system(ctx)?;
+    let found = api_credentials::owned_by(partner).order_by_asc(api_credentials::Column::Id);
+    Ok(found.limit(MOST_LISTED).all(&ctx.database().reader).await?)
+}
+
+/// The partners, oldest first, for the command line.
+///
+/// # Errors
+/// FORBIDDEN for anybody but the system.
+pub async fn list_partners(ctx: &Ctx) -> Result<Vec<partners::Model>, Problem> {
+    require_system(ctx)?;
+    let found = partners::Entity::find().order_by_asc(partners::Column::Id);
+    Ok(found.limit(MOST_LISTED).all(&ctx.database().reader).await?)
+}
+
+/// The admins, oldest first, for the command line.
+///
+/// # Errors
+/// FORBIDDEN for anybody but the system.
+pub async fn list_admins(ctx: &Ctx) -> Result<Vec<admins::Model>, Problem> {
+    require_system(ctx)?;
+    let found = admins::Entity::find().order_by_asc(admins::Column::Id);
+    Ok(found.limit(MOST_LISTED).all(&ctx.database().reader).await?)
+}
