@@ -131,9 +131,11 @@ async fn insert(
 /// FORBIDDEN without account:write; NOT_FOUND as a refusal.
 pub async fn revoke_credential(
     ctx: &Ctx,
-    credential: CredentialId,
+    credential: &str,
 ) -> Result<api_credentials::Model, Failure<IdentityRefusal>> {
     let partner = ctx.require(Scope::AccountWrite)?.partner;
+    // Text that is no credential's id names nothing, as does the id of another partner's.
+    let credential = credential.parse().map_err(|_| Failure::Refused(IdentityRefusal::NotFound))?;
     revoke(ctx, Some(partner), credential).await
 }
 

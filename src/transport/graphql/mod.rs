@@ -6,6 +6,7 @@
 
 pub mod enums;
 pub mod errors;
+pub mod identity;
 pub mod loaders;
 pub mod pipeline;
 mod root;
