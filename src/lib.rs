@@ -2,6 +2,7 @@
 //!
 //! Read the modules in this order: each imports only those above it.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,8 @@
 //! The harness itself: databases of their own, a clock that only the test moves.
 
+use super::support::catalog::product_count;
+use super::support::database::Contents;
+
 both_databases! {
     async fn a_test_begins_on_tables_without_rows(app: Tables) {
         assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
@@ -12,5 +15,14 @@ both_databases! {
         assert_eq!(app.system().now, before);
         app.advance_secs(601);
         assert_eq!(app.system().now, before.plus_seconds(601));
+    }
+
+    async fn a_small_catalog_has_a_product_of_each_kind(app: SmallCatalog) {
+        let products = product_count(Contents::SmallCatalog);
+        assert_eq!(app.database.number("SELECT count(*) FROM products").await, products);
+    }
+
+    async fn the_full_catalog_is_the_one_beside_the_server(app: FullCatalog) {
+        assert_eq!(app.database.number("SELECT count(*) FROM products").await, 12_839);
     }
 }

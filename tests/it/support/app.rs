@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use entity::timestamp::Timestamp;
 use futures_util::FutureExt as _;
+use octopus_cards::app;
 use octopus_cards::clock::{Clock as _, FixedClock, SeededIds};
 use octopus_cards::ctx::{Ctx, Deps};
-use octopus_cards::store;
 
 use super::database::{Contents, Dialect, TestDatabase};
 use super::seed;
@@ -47,11 +47,11 @@ where
 impl TestApp {
     async fn start(dialect: Dialect, contents: Contents) -> Self {
         let database = TestDatabase::fresh(dialect, contents).await;
-        let config = seed::config(&database.url);
-        let connections = store::open(&config).await.expect("the database opens");
+        let config = seed::config(&database.url, database.folder.path());
+        database.seed.write_keys(&config);
         let clock = Arc::new(FixedClock::at(START));
         let ids = Arc::new(SeededIds::new(1));
-        let deps = Arc::new(Deps::new(config, connections, clock.clone(), ids));
+        let deps = app::open(config, clock.clone(), ids).await.expect("the database opens");
         Self { database: Arc::new(database), deps, clock }
     }
 
@@ -71,10 +71,7 @@ impl TestApp {
     }
 
     async fn finish(self) {
-        for connection in [&self.deps.database.reader, &self.deps.database.writer] {
-            // On PostgreSQL both are one pool, which is closed once.
-            let _ = connection.clone().close().await;
-        }
+        app::close(&self.deps).await;
         self.database.remove().await;
     }
 }

@@ -106,10 +106,10 @@ fn small(catalog: &str) -> String {
 }
 
 /// How many products a database with these contents has.
-pub fn product_count(contents: Contents) -> usize {
+pub fn product_count(contents: Contents) -> i64 {
     match contents {
         Contents::Nothing | Contents::Tables => 0,
-        Contents::SmallCatalog => SMALL.len(),
+        Contents::SmallCatalog => SMALL.len().try_into().expect("a few dozen"),
         Contents::FullCatalog => 12_839,
     }
 }

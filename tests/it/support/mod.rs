@@ -20,7 +20,7 @@
 //! ```
 //!
 //! This makes two tests, `refuses_an_expired_charge::sqlite` and `::postgres`. The word after the colon says what the
-//! database holds: `SmallCatalog`, `FullCatalog`, `Nothing`.
+//! database holds: `SmallCatalog`, `FullCatalog`, `Tables`.
 //!
 //! What is always true: two runs give the same ids and times; the server is the one that `octopus serve` runs, on a
 //! port of its own; at the end of every test the books are verified (`app.books_are_broken()` says that the test broke
