@@ -12,3 +12,4 @@ mod readme;
 mod reference;
 mod schema;
 mod tidy;
+mod ws;

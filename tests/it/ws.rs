@@ -1,0 +1,164 @@
+//! The socket, frame by frame: each close code of graphql-transport-ws, and the npm client.
+//! Always true: a socket that is closed says why in its close frame. Not here: what subscriptions tell (the features).
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::endpoint::{Served, judge};
+use super::support::socket::{Frame, Socket};
+
+/// Longer than a socket may stay without `connection_init`.
+const INIT_PATIENCE: Duration = Duration::from_secs(15);
+
+async fn opened(served: &Served) -> Socket {
+    Socket::connect(&served.client.url).await
+}
+
+/// Asks for an upgrade with these headers, as a plain HTTP request, and returns the status.
+async fn upgrade_status(served: &Served, headers: &[(&str, &str)]) -> u16 {
+    let mut request = served
+        .client
+        .request(Method::GET, "/graphql")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect("the server answers").status().as_u16()
+}
+
+fn message(frame: Frame) -> Value {
+    match frame {
+        Frame::Message(message) => message,
+        Frame::Closed(code, reason) => panic!("closed: {code} {reason}"),
+    }
+}
+
+both_databases! {
+    async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: Nothing) {
+        let served = Served::start(&app).await;
+        let large = json!({ "type": "ping", "payload": { "x": "x".repeat(65 * 1024) } }).to_string();
+        for text in [
+            "not json",
+            "[]",
+            "{}",
+            r#"{"type":"start","id":"1","payload":{"query":"{__typename}"}}"#,
+            r#"{"type":"subscribe","payload":{"query":"{__typename}"}}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            &large,
+        ] {
+            let mut socket = opened(&served).await;
+            socket.init("").await;
+            socket.send_text(text).await;
+            let (code, reason) = socket.closed().await;
+            assert_eq!(code, 4400, "{text:.60}");
+            assert!(!reason.is_empty() && reason.len() <= 100);
+        }
+        let mut socket = opened(&served).await;
+        socket.send_binary(vec![1, 2, 3]).await;
+        assert_eq!(socket.closed().await.0, 4400);
+    }
+
+    async fn an_operation_before_connection_init_closes_with_4401(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut socket = opened(&served).await;
+        socket.subscribe("1", "{ __typename }", json!({})).await;
+        assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
+    }
+
+    async fn a_bad_token_closes_with_4403(app: Nothing) {
+        let served = Served::start(&app).await;
+        for payload in [
+            json!({ "Authorization": "Bearer not.a.token" }),
+            json!({ "authorization": "Bearer not.a.token" }),
+            json!({ "token": "not.a.token" }),
+            json!({ "token": 7 }),
+        ] {
+            let mut socket = opened(&served).await;
+            socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
+            assert_eq!(socket.closed().await.0, 4403, "{payload}");
+        }
+    }
+
+    async fn a_socket_without_connection_init_is_closed_with_4408(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut socket = opened(&served).await;
+        let frame = socket.receive_within(INIT_PATIENCE).await.expect("it is closed in time");
+        assert_eq!(frame, Frame::Closed(4408, "Connection initialisation timeout".to_owned()));
+    }
+
+    async fn a_second_connection_init_closes_with_4429(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut socket = opened(&served).await;
+        socket.init("").await;
+        socket.send(&json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.closed().await, (4429, "Too many initialisation requests".to_owned()));
+    }
+
+    async fn a_stopping_server_closes_with_1001(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut socket = opened(&served).await;
+        socket.init("").await;
+        let (closed, ()) = tokio::join!(socket.closed(), served.stop());
+        assert_eq!(closed, (1001, "Going away".to_owned()));
+    }
+
+    async fn other_subprotocols_and_foreign_pages_are_refused(app: Nothing) {
+        let served = Served::start(&app).await;
+        let spoken = ("sec-websocket-protocol", "graphql-transport-ws");
+        assert_eq!(upgrade_status(&served, &[]).await, 400);
+        assert_eq!(upgrade_status(&served, &[("sec-websocket-protocol", "graphql-ws")]).await, 400);
+        assert_eq!(upgrade_status(&served, &[spoken, ("origin", "https://evil.example")]).await, 403);
+        assert_eq!(upgrade_status(&served, &[spoken, ("origin", "null")]).await, 403);
+        assert_eq!(upgrade_status(&served, &[spoken]).await, 101);
+        assert_eq!(upgrade_status(&served, &[spoken, ("origin", &served.client.url)]).await, 101);
+        let public = app.deps.config.public_url.clone();
+        assert_eq!(upgrade_status(&served, &[spoken, ("origin", &public)]).await, 101);
+    }
+
+    async fn queries_run_over_the_socket_and_refusals_are_errors(app: Nothing) {
+        let served = Served::start(&app).await;
+        let mut socket = opened(&served).await;
+        socket.send(&json!({ "type": "ping" })).await;
+        assert_eq!(message(socket.receive().await), json!({ "type": "pong" }), "even before connection_init");
+        socket.init("").await;
+
+        socket.subscribe("a", "{ __typename }", json!({})).await;
+        assert_eq!(socket.next_data("a").await, json!({ "__typename": "Query" }));
+        assert_eq!(message(socket.receive().await), json!({ "id": "a", "type": "complete" }));
+
+        socket.subscribe("a", "{ __typename", json!({})).await;
+        let error = message(socket.receive().await);
+        assert_eq!((&error["id"], &error["type"]), (&json!("a"), &json!("error")), "an id may be used again");
+        assert_eq!(error["payload"][0]["extensions"]["code"], "GRAPHQL_PARSE_FAILED");
+
+        for (document, expected) in [
+            ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query ($id: ID!) { product(id: $id) { id } }", "BAD_USER_INPUT"),
+            ("{ viewer { scopes } }", "UNAUTHENTICATED"),
+            ("subscription { orderUpdates { cursor } }", "UNAUTHENTICATED"),
+            ("{...a} fragment a on Query {...a}", "GRAPHQL_VALIDATION_FAILED"),
+        ] {
+            socket.subscribe("b", document, json!({})).await;
+            let error = message(socket.receive().await);
+            assert_eq!(error["type"], "error", "{document}");
+            assert_eq!(error["payload"][0]["extensions"]["code"], expected, "{document}");
+        }
+        socket.complete("never begun").await;
+        socket.send(&json!({ "type": "pong", "payload": {} })).await;
+        socket.subscribe("c", "{ __typename }", json!({})).await;
+        assert_eq!(socket.next_data("c").await, json!({ "__typename": "Query" }), "neither harms");
+        socket.close().await;
+    }
+
+    async fn the_npm_client_is_served(app: Nothing) {
+        let served = Served::start(&app).await;
+        let url = served.client.url.replacen("http", "ws", 1) + "/graphql";
+        let told = judge("socket.mjs", &[&url], "").await;
+        assert_eq!(told.trim(), "5 passed, 0 failed");
+    }
+}
