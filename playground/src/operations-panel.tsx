@@ -1,22 +1,31 @@
 // The menu of ready operations, as a panel of GraphiQL: a choice opens in a tab of its own, filled in and ready to run.
 
 import { useGraphiQL, useGraphiQLActions, type GraphiQLPlugin } from "@graphiql/react";
+import { getOperationAST, parse } from "graphql";
 import { useState } from "react";
 import { ListIcon } from "./icons";
 import { AREAS, OPERATIONS, type ReadyOperation } from "./operations";
 import { fill } from "./remembered";
 
 function OperationsPanel() {
-  const { addTab } = useGraphiQLActions();
+  const { addTab, setOperationFacts, setOperationName, stop } = useGraphiQLActions();
   const queryEditor = useGraphiQL((state) => state.queryEditor);
   const variableEditor = useGraphiQL((state) => state.variableEditor);
   const [words, setWords] = useState("");
 
   const open = (operation: ReadyOperation) => {
-    // An untouched editor is used as it is; anything else stays in its tab.
+    // A subscription that still runs would answer into the new tab.
+    stop();
     if (queryEditor?.getValue().trim()) addTab();
     queryEditor?.setValue(operation.document);
     variableEditor?.setValue(fill(operation.variables));
+    // GraphiQL reads an edited document after a pause; whoever runs this one at once must not run it under the last one's name.
+    const documentAST = parse(operation.document);
+    const definition = getOperationAST(documentAST);
+    if (definition?.name) {
+      setOperationName(definition.name.value);
+      setOperationFacts({ documentAST, operationName: definition.name.value, operations: [definition] });
+    }
     queryEditor?.focus();
   };
   const wanted = words.toLowerCase();

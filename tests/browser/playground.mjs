@@ -136,8 +136,10 @@ async function signIn(page, secret) {
   await page.keyboard.press("Enter");
 }
 
+/** Shows a panel of GraphiQL, unless it is shown already. */
 async function panel(page, title) {
-  await page.getByRole("button", { name: `Show ${title}` }).click();
+  const toggle = page.getByRole("button", { name: new RegExp(`^(Show|Hide) ${title}$`) });
+  if ((await toggle.getAttribute("aria-label")).startsWith("Show")) await toggle.click();
 }
 
 /** Opens a ready operation in a tab of its own and runs it. */

@@ -25,8 +25,11 @@ impl Page {
         write!(self.text, "\n{marks} {title}\n").expect("a String takes any text");
     }
 
-    /// A paragraph.
+    /// A paragraph; nothing if it is empty.
     pub(crate) fn paragraph(&mut self, text: &str) {
+        if text.trim().is_empty() {
+            return;
+        }
         write!(self.text, "\n{}\n", text.trim()).expect("a String takes any text");
     }
 
