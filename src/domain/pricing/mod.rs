@@ -1,1 +1,29 @@
-//! (in work)
+//! Pricing: what a unit costs whom, and charges, which bind it.
+//!
+//! What lives here: the formula, rates and price rules in memory, quotes, charges, and the commands that set rates and rules.
+//! What is always true: a price is computed with whole numbers of any size and rounded once; every factor of it is kept and
+//! shown; a charge is never changed; whoever changes rates or rules bumps their version last, and servers follow within 100 ms.
+//! What is not here: whether a charge may still be used (`domain/orders` knows which order has it), and money that moves
+//! (`domain/wallet`).
+
+mod create_charge;
+mod import_rates;
+mod jobs;
+mod live;
+mod model;
+mod queries;
+mod quote;
+mod refusals;
+mod rules;
+mod store;
+
+pub use create_charge::{CreateCharge, create_charge};
+pub use import_rates::{BadRate, RatesRefusal, RatesReport, import_rates};
+pub use jobs::watch;
+pub use live::{ExchangeRate, Live, exchange_rate, load, refresh};
+pub use model::{Factors, Found, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, unit_price};
+pub use queries::{find_charge, find_charges};
+pub use quote::{Price, draft_charge, price};
+pub use refusals::{ChargeRefusal, PriceRefusal};
+pub use rules::{RuleRefusal, RuleTarget, RuleValue, find_partner, list_rules, remove_rule, set_rule};
+pub use store::insert_charges;

@@ -1,0 +1,170 @@
+//! Importing exchange rates.
+//!
+//! What lives here: the command that reads a file of rates (base,quote,rate,as_of,source) into the table.
+//! What is always true: one bad line leaves everything as it was; rates are against the base, through which all are crossed.
+//! What is not here: asking a provider.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use csv::StringRecord;
+use entity::currency::Currency;
+use entity::decimal::Decimal;
+use entity::timestamp::Timestamp;
+use sea_orm::EntityTrait;
+use serde::Serialize;
+
+use super::store::{RateRow, read_rates, upsert_rates};
+use crate::ctx::Ctx;
+use crate::domain::audit;
+use crate::problem::{Failure, Problem};
+use crate::store::{Subject, bump, write};
+
+/// How far ahead of us the clock of a source may be, in seconds.
+const TOLERANCE_SECS: i64 = 86_400;
+/// Digits that a rate may have; more would be no observation.
+const MOST_DIGITS: u32 = 18;
+
+/// A line that is no rate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadRate {
+    /// The line, from 1, the heading included.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for BadRate {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}: {}", self.line, self.reason)
+    }
+}
+
+/// Why no rate was imported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RatesRefusal {
+    /// These lines are bad.
+    #[error("{} bad lines; nothing was imported", .0.len())]
+    BadRates(Vec<BadRate>),
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct RatesReport {
+    /// Rates that were not there or have changed.
+    pub imported: usize,
+    /// Rates that were the same.
+    pub unchanged: usize,
+}
+
+/// Imports a file of rates.
+///
+/// # Errors
+/// `RatesRefusal` with every bad line; what the database says. Nothing is changed then.
+pub async fn import_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure<RatesRefusal>> {
+    let reader = &ctx.database().reader;
+    let known: HashSet<Currency> =
+        entity::currencies::Entity::find().all(reader).await?.into_iter().map(|row| row.code).collect();
+    let rows = parse(file, &known, ctx.now).map_err(|bad| Failure::Refused(RatesRefusal::BadRates(bad)))?;
+    let present: HashMap<(Currency, Currency), entity::exchange_rates::Model> =
+        read_rates(reader).await?.into_iter().map(|row| ((row.base, row.quote), row)).collect();
+    let same = |row: &RateRow| {
+        present.get(&(row.base, row.quote)).is_some_and(|there| {
+            there.rate == row.rate && there.source == row.source && there.as_of.micros() == row.as_of
+        })
+    };
+    let total = rows.len();
+    let changed: Vec<RateRow> = rows.into_iter().filter(|row| !same(row)).collect();
+    let report = RatesReport { imported: changed.len(), unchanged: total - changed.len() };
+    if changed.is_empty() {
+        return Ok(report);
+    }
+    let entry = audit::Entry::new(ctx, "rates.imported", "rates", &serde_json::json!(report));
+    let changed = Arc::new(changed);
+    write(&ctx.deps, move |transaction| {
+        let (changed, entry) = (Arc::clone(&changed), entry.clone());
+        Box::pin(async move {
+            upsert_rates(transaction, &changed).await?;
+            audit::record(transaction, &[entry]).await?;
+            bump(transaction, Subject::Rates).await?;
+            Ok::<(), Problem>(())
+        })
+    })
+    .await?;
+    Ok(report)
+}
+
+fn parse(file: &[u8], known: &HashSet<Currency>, now: Timestamp) -> Result<Vec<RateRow>, Vec<BadRate>> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(file);
+    let heading = ["base", "quote", "rate", "as_of", "source"];
+    match reader.headers() {
+        Ok(found) if found.iter().map(str::trim).eq(heading) => {}
+        _ => {
+            let reason = format!("the heading must be {}", heading.join(","));
+            return Err(vec![BadRate { line: 1, reason }]);
+        }
+    }
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for record in reader.records() {
+        let (line, outcome) = match &record {
+            Ok(record) => (record.position().map_or(0, csv::Position::line), read(record, known, now)),
+            Err(error) => (
+                error.position().map_or(0, csv::Position::line),
+                Err("it has another number of fields than the heading, or is not UTF-8".to_owned()),
+            ),
+        };
+        match outcome {
+            Ok(row) if seen.insert(row.quote) => rows.push(row),
+            Ok(row) => bad.push(BadRate { line, reason: format!("{} has a rate already", row.quote) }),
+            Err(reason) => bad.push(BadRate { line, reason }),
+        }
+    }
+    if bad.is_empty() { Ok(rows) } else { Err(bad) }
+}
+
+fn read(record: &StringRecord, known: &HashSet<Currency>, now: Timestamp) -> Result<RateRow, String> {
+    let text = |at: usize| record.get(at).unwrap_or_default().trim();
+    let currency = |at: usize| {
+        let found =
+            text(at).parse::<Currency>().map_err(|_| format!("{:?} is no ISO 4217 code", text(at)))?;
+        if known.contains(&found) {
+            Ok(found)
+        } else {
+            Err(format!("{found} is unknown: import the catalog first"))
+        }
+    };
+    let (base, quote) = (currency(0)?, currency(1)?);
+    if base != Currency::USD {
+        return Err(format!("the base must be {}, through which all rates are crossed", Currency::USD));
+    }
+    let rate: Decimal = text(2).parse().map_err(|_| format!("{:?} is no plain decimal number", text(2)))?;
+    if rate.mantissa() <= 0 || rate.mantissa() >= 10_i128.pow(MOST_DIGITS) || rate.scale() > MOST_DIGITS {
+        return Err(format!("the rate {rate} must be positive and of at most {MOST_DIGITS} digits"));
+    }
+    if quote == base && rate != Decimal::new(1, 0) {
+        return Err(format!("the rate of {base} to itself is 1"));
+    }
+    let as_of = instant(text(3)).ok_or_else(|| format!("{:?} is neither a day nor an instant", text(3)))?;
+    if as_of > now.plus_seconds(TOLERANCE_SECS) {
+        return Err(format!("as_of {as_of} lies in the future"));
+    }
+    let source = text(4);
+    if source.is_empty() || source.len() > 100 {
+        return Err("the source must have 1 to 100 bytes".to_owned());
+    }
+    Ok(RateRow {
+        base,
+        quote,
+        rate,
+        source: source.to_owned(),
+        as_of: as_of.micros(),
+        imported_at: now.micros(),
+    })
+}
+
+/// A day, which begins at midnight in UTC, or an instant.
+fn instant(text: &str) -> Option<Timestamp> {
+    if text.len() == 10 { format!("{text}T00:00:00Z").parse().ok() } else { text.parse().ok() }
+}

@@ -1,0 +1,149 @@
+//! The rates and rules that a process prices by.
+//!
+//! What lives here: rates against the base and price rules in memory, how they are loaded, follow the database and age.
+//! What is always true: each is replaced whole; rows and version are read in one transaction; in a sandbox rates never age.
+//! What is not here: the timer (`jobs.rs`) and the formula (`model.rs`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use entity::currency::Currency;
+use entity::decimal::Decimal;
+use entity::state::Environment;
+use entity::timestamp::Timestamp;
+
+use super::model::{Rule, Rules, cross};
+use super::store::{read_environment, read_rates, read_rules};
+use crate::config::Config;
+use crate::ctx::{Ctx, Database, Deps};
+use crate::problem::Problem;
+use crate::store::{Subject, begin_snapshot, versions};
+
+/// How much of a currency one unit of the base buys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct BaseRate {
+    rate: Decimal,
+    source: String,
+    as_of: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct Rates {
+    version: i64,
+    of_base: HashMap<Currency, BaseRate>,
+}
+
+#[derive(Debug, Default)]
+struct VersionedRules {
+    version: i64,
+    rules: Rules,
+}
+
+/// Rates and rules in memory: the state of this feature.
+#[derive(Debug)]
+pub struct Live {
+    rates: ArcSwap<Rates>,
+    rules: ArcSwap<VersionedRules>,
+    /// How old a rate may be; `None` without limit.
+    max_age_secs: Option<u32>,
+}
+
+/// A rate between two currencies, as prices use it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeRate {
+    /// Units of the one for one unit of the other, 18 significant digits.
+    pub rate: Decimal,
+    /// Where it comes from.
+    pub source: String,
+    /// When it was observed: the older of the two that it is crossed from.
+    pub as_of: Timestamp,
+    /// Whether it is too old for new orders and charges.
+    pub stale: bool,
+}
+
+impl Live {
+    pub(super) fn with_rules<T>(&self, read: impl FnOnce(&Rules) -> T) -> T {
+        read(&self.rules.load().rules)
+    }
+
+    /// The rate from one currency to another; `None` if either has none.
+    pub(super) fn exchange_rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<ExchangeRate> {
+        let rates = self.rates.load();
+        let (from, to) = (rates.of_base.get(&from)?, rates.of_base.get(&to)?);
+        let as_of = from.as_of.min(to.as_of);
+        let source = if from.source == to.source {
+            from.source.clone()
+        } else {
+            format!("{}, {}", from.source, to.source)
+        };
+        let too_old = |secs: u32| now > as_of.plus_seconds(i64::from(secs));
+        let stale = self.max_age_secs.is_some_and(too_old);
+        Some(ExchangeRate { rate: cross(from.rate, to.rate)?, source, as_of, stale })
+    }
+}
+
+/// The rate from one currency to another as orders would use it now; `None` if either has none.
+pub fn exchange_rate(ctx: &Ctx, from: Currency, to: Currency) -> Option<ExchangeRate> {
+    ctx.feature::<Live>().exchange_rate(from, to, ctx.now)
+}
+
+/// Loads rates and rules.
+///
+/// # Errors
+/// What the database says.
+pub async fn load(database: &Database, config: &Config) -> Result<Live, Problem> {
+    let transaction = begin_snapshot(database).await?;
+    let versions = versions(&transaction).await?;
+    let version = |subject: Subject| versions.get(subject.as_str()).copied().unwrap_or(0);
+    let rates = rates(version(Subject::Rates), read_rates(&transaction).await?);
+    let rules = rules(version(Subject::PriceRules), read_rules(&transaction).await?);
+    let stored = read_environment(&transaction).await?;
+    transaction.rollback().await?;
+    let environment = stored.or(config.environment).unwrap_or(Environment::Production);
+    Ok(Live {
+        rates: ArcSwap::from_pointee(rates),
+        rules: ArcSwap::from_pointee(rules),
+        max_age_secs: (environment == Environment::Production).then_some(config.rate_max_age_secs),
+    })
+}
+
+fn rates(version: i64, rows: Vec<entity::exchange_rates::Model>) -> Rates {
+    let of_base = rows
+        .into_iter()
+        .filter(|row| row.base == Currency::USD)
+        .map(|row| (row.quote, BaseRate { rate: row.rate, source: row.source, as_of: row.as_of }))
+        .collect();
+    Rates { version, of_base }
+}
+
+fn rules(version: i64, rows: Vec<entity::price_rules::Model>) -> VersionedRules {
+    let rule = |row: entity::price_rules::Model| Rule {
+        kind: row.kind,
+        partner: row.partner_id,
+        subject_kind: row.subject_kind,
+        subject: row.subject,
+        value: row.value,
+        currency: row.currency,
+    };
+    VersionedRules { version, rules: Rules::new(rows.into_iter().map(rule)) }
+}
+
+/// Replaces rates and rules if they have changed.
+///
+/// # Errors
+/// What the database says; the present ones stay.
+pub async fn refresh(deps: &Deps) -> Result<(), Problem> {
+    let live = deps.feature::<Live>();
+    let present = versions(&deps.database.reader).await?;
+    let version = |subject: Subject| present.get(subject.as_str()).copied().unwrap_or(0);
+    if version(Subject::Rates) == live.rates.load().version
+        && version(Subject::PriceRules) == live.rules.load().version
+    {
+        return Ok(());
+    }
+    let fresh = load(&deps.database, &deps.config).await?;
+    live.rates.store(fresh.rates.load_full());
+    live.rules.store(Arc::clone(&fresh.rules.load()));
+    Ok(())
+}

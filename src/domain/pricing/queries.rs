@@ -1,0 +1,41 @@
+//! Reading charges.
+//!
+//! What lives here: a partner's charges by id.
+//! What is always true: a read begins at the partner; another's charge reads as none.
+//! What is not here: whether a charge is used; the order that names it tells.
+
+use entity::charges;
+use entity::ids::{ChargeId, PartnerId};
+use entity::state::Scope;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter};
+
+use crate::ctx::Ctx;
+use crate::problem::Problem;
+
+/// A charge of the calling partner; `None` if there is none with this id, or it is another's.
+///
+/// # Errors
+/// UNAUTHENTICATED, FORBIDDEN without charges:write or orders:read.
+pub async fn find_charge(ctx: &Ctx, id: ChargeId) -> Result<Option<charges::Model>, Problem> {
+    let actor = ctx.partner()?;
+    if !actor.may(Scope::OrdersRead) {
+        ctx.require(Scope::ChargesWrite)?;
+    }
+    let partner = actor.partner;
+    Ok(find_charges(&ctx.database().reader, partner, &[id]).await?.into_iter().next())
+}
+
+/// The charges of a partner among these ids, in no order.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_charges(
+    connection: &impl ConnectionTrait,
+    partner: PartnerId,
+    ids: &[ChargeId],
+) -> Result<Vec<charges::Model>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    charges::owned_by(partner).filter(charges::Column::Id.is_in(ids.iter().copied())).all(connection).await
+}

@@ -1,0 +1,198 @@
+//! Writing charges, rates and rules.
+//!
+//! What lives here: the statements, in sets where there are many.
+//! What is always true: a rule is one row for its kind, partner, subject and currency.
+//! What is not here: what may be written; the commands say that.
+
+use entity::charges;
+use entity::currency::Currency;
+use entity::decimal::Decimal;
+use entity::ids::{ChargeId, PartnerId};
+use entity::state::Environment;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use serde::Serialize;
+
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{json, rowset, statement};
+
+pub(super) async fn read_rates(
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<entity::exchange_rates::Model>, DbErr> {
+    entity::exchange_rates::Entity::find().all(connection).await
+}
+
+pub(super) async fn read_rules(
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<entity::price_rules::Model>, DbErr> {
+    entity::price_rules::Entity::find().all(connection).await
+}
+
+/// What the database is for; `None` before the first server has started on it.
+pub(super) async fn read_environment(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<Environment>, DbErr> {
+    let row = entity::installation::Entity::find().one(connection).await?;
+    Ok(row.map(|row| row.environment))
+}
+
+#[derive(Serialize)]
+struct ChargeRow<'a> {
+    id: ChargeId,
+    partner_id: PartnerId,
+    product_id: &'a str,
+    quantity: i32,
+    face_minor: i64,
+    face_currency: Currency,
+    currency: Currency,
+    discount: Decimal,
+    discount_rule: &'a str,
+    fee_minor: i64,
+    fee_rule: &'a str,
+    rate: Decimal,
+    rate_source: Option<&'a str>,
+    rate_as_of: Option<i64>,
+    margin_bps: i32,
+    margin_rule: Option<&'a str>,
+    unit_price_minor: i64,
+    unit_sales_minor: i64,
+    unit_fx_minor: i64,
+    unit_fee_minor: i64,
+    unit_rounding_minor: i64,
+    total_minor: i64,
+    created_at: i64,
+    expires_at: i64,
+}
+
+fn charge_row(charge: &charges::Model) -> ChargeRow<'_> {
+    ChargeRow {
+        id: charge.id,
+        partner_id: charge.partner_id,
+        product_id: &charge.product_id,
+        quantity: charge.quantity,
+        face_minor: charge.face_minor,
+        face_currency: charge.face_currency,
+        currency: charge.currency,
+        discount: charge.discount,
+        discount_rule: &charge.discount_rule,
+        fee_minor: charge.fee_minor,
+        fee_rule: &charge.fee_rule,
+        rate: charge.rate,
+        rate_source: charge.rate_source.as_deref(),
+        rate_as_of: charge.rate_as_of.map(entity::timestamp::Timestamp::micros),
+        margin_bps: charge.margin_bps,
+        margin_rule: charge.margin_rule.as_deref(),
+        unit_price_minor: charge.unit_price_minor,
+        unit_sales_minor: charge.unit_sales_minor,
+        unit_fx_minor: charge.unit_fx_minor,
+        unit_fee_minor: charge.unit_fee_minor,
+        unit_rounding_minor: charge.unit_rounding_minor,
+        total_minor: charge.total_minor,
+        created_at: charge.created_at.micros(),
+        expires_at: charge.expires_at.micros(),
+    }
+}
+
+/// Writes charges.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_charges(
+    connection: &impl ConnectionTrait,
+    charges: &[charges::Model],
+) -> Result<(), DbErr> {
+    if charges.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        ("id", Text),
+        ("partner_id", Text),
+        ("product_id", Text),
+        ("quantity", Integer),
+        ("face_minor", Integer),
+        ("face_currency", Text),
+        ("currency", Text),
+        ("discount", Text),
+        ("discount_rule", Text),
+        ("fee_minor", Integer),
+        ("fee_rule", Text),
+        ("rate", Text),
+        ("rate_source", Text),
+        ("rate_as_of", Integer),
+        ("margin_bps", Integer),
+        ("margin_rule", Text),
+        ("unit_price_minor", Integer),
+        ("unit_sales_minor", Integer),
+        ("unit_fx_minor", Integer),
+        ("unit_fee_minor", Integer),
+        ("unit_rounding_minor", Integer),
+        ("total_minor", Integer),
+        ("created_at", Integer),
+        ("expires_at", Integer),
+    ];
+    let names = columns.map(|(name, _)| name).join(", ");
+    let backend = connection.get_database_backend();
+    let sql =
+        format!("INSERT INTO charges ({names}) SELECT {names} FROM {}", rowset(backend, 1, "r", &columns));
+    let rows: Vec<ChargeRow<'_>> = charges.iter().map(charge_row).collect();
+    connection.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+}
+
+/// A rate to be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct RateRow {
+    pub(super) base: Currency,
+    pub(super) quote: Currency,
+    pub(super) rate: Decimal,
+    pub(super) source: String,
+    pub(super) as_of: i64,
+    pub(super) imported_at: i64,
+}
+
+pub(super) async fn upsert_rates(connection: &impl ConnectionTrait, rows: &[RateRow]) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    let columns = [
+        ("base", Text),
+        ("quote", Text),
+        ("rate", Text),
+        ("source", Text),
+        ("as_of", Integer),
+        ("imported_at", Integer),
+    ];
+    let names = columns.map(|(name, _)| name).join(", ");
+    let sql = format!(
+        "INSERT INTO exchange_rates ({names}) SELECT {names} FROM {} WHERE true
+         ON CONFLICT (base, quote) DO UPDATE SET rate = excluded.rate, source = excluded.source,
+           as_of = excluded.as_of, imported_at = excluded.imported_at",
+        rowset(backend, 1, "r", &columns)
+    );
+    connection.execute_raw(statement(backend, sql, [json(rows)])).await.map(drop)
+}
+
+/// Sets a rule: a new row, or the new value of the one that is there. Answers the row as it is now.
+pub(super) async fn upsert_rule(
+    connection: &impl ConnectionTrait,
+    rule: &entity::price_rules::Model,
+) -> Result<entity::price_rules::Model, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = "INSERT INTO price_rules
+           (id, kind, partner_id, subject_kind, subject, value, currency, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (kind, coalesce(partner_id, ''), subject_kind, subject, coalesce(currency, ''))
+         DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+         RETURNING id, kind, partner_id, subject_kind, subject, value, currency, created_at, updated_at";
+    let values = [
+        rule.id.into(),
+        rule.kind.as_str().into(),
+        rule.partner_id.map(|partner| partner.to_string()).into(),
+        rule.subject_kind.as_str().into(),
+        rule.subject.clone().into(),
+        rule.value.into(),
+        rule.currency.map(|currency| currency.code().to_owned()).into(),
+        rule.created_at.into(),
+        rule.updated_at.into(),
+    ];
+    entity::price_rules::Model::find_by_statement(statement(backend, sql, values))
+        .one(connection)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("the rule that was just written".to_owned()))
+}
