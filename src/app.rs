@@ -13,6 +13,8 @@ use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::Deps;
 use crate::domain::catalog;
+use crate::domain::identity::Identity;
+use crate::domain::vouchers;
 use crate::problem::Problem;
 use crate::store;
 
@@ -23,7 +25,9 @@ use crate::store;
 pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Arc<Deps>, Problem> {
     let database = store::open(&config).await?;
     let live = catalog::load(&database, &config, clock.now()).await?;
-    Ok(Arc::new(Deps::new(config, database, clock, ids).with(live)))
+    let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
+    let identity = Identity::new(token_key.as_deref());
+    Ok(Arc::new(Deps::new(config, database, clock, ids).with(live).with(identity)))
 }
 
 /// Starts the background work of a server. Dropping the set ends it.

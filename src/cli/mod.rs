@@ -7,13 +7,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{ConfigError, Settings};
+use crate::app;
+use crate::clock::{SystemClock, SystemIds};
+use crate::config::{Config, ConfigError, Settings};
+use crate::ctx::Deps;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
+pub mod admin;
 pub mod migrate;
+pub mod partner;
 
 /// The server that sells digital products to businesses.
 #[derive(Debug, Parser)]
@@ -39,6 +45,12 @@ enum Command {
     /// Bring the database's schema up to date, back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Open, list and stop partners, and manage their credentials
+    #[command(subcommand)]
+    Partner(partner::PartnerCommand),
+    /// Open and list the accounts of the people who run the system
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
 }
 
 /// Why a command failed; each kind has an exit code of its own.
@@ -131,7 +143,24 @@ async fn run(cli: Cli) -> Result<(), CliError> {
     let config = cli.settings.complete(file)?;
     match cli.command {
         Command::Migrate(command) => migrate::run(&config, &command, cli.json).await,
+        Command::Partner(command) => {
+            let deps = open(config).await?;
+            let outcome = partner::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Admin(command) => {
+            let deps = open(config).await?;
+            let outcome = admin::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
     }
+}
+
+/// Opens what a command needs, on the machine's clock.
+async fn open(config: Config) -> Result<Arc<Deps>, CliError> {
+    Ok(app::open(config, Arc::new(SystemClock), Arc::new(SystemIds::default())).await?)
 }
 
 /// Prints an answer: the value as JSON for programs, the text for people.

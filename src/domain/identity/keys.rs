@@ -1,15 +1,12 @@
 //! The keys of identity.
 //!
-//! What lives here: the key file, and the keys derived from it: one for access tokens, one that seals refresh tokens, one for
-//! the digests under which sign-ins are counted.
-//! What is always true: each purpose has a key of its own, so that nothing made for one is ever good for another; the file
-//! holds 32 random bytes and is closed to other users.
-//! What is not here: the keys that seal vouchers.
+//! What lives here: the keys derived from the token key: one for access tokens, one that seals refresh tokens, one for the
+//! digests under which sign-ins are counted.
+//! What is always true: each purpose has a key of its own, so that nothing made for one is ever good for another.
+//! What is not here: the token key's file, and the keys that seal vouchers.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -22,51 +19,8 @@ use zeroize::Zeroizing;
 use super::secrets::{Secret, hexadecimal};
 use crate::clock::Ids;
 
-/// The file in the folder of keys.
-const FILE: &str = "jwt.key";
 const LENGTH: usize = 32;
 const NONCE: usize = 24;
-
-/// Why a key file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// It cannot be read or written.
-    #[error("{path}: {cause}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// It does not hold 32 bytes.
-    #[error("{0}: a key file holds exactly 32 bytes")]
-    Malformed(PathBuf),
-    /// Everybody on the machine may read it.
-    #[error("{0}: every user of this machine may read it; chmod it to 600")]
-    Open(PathBuf),
-}
-
-/// Makes the key file unless there is one; tells whether it made it.
-///
-/// # Errors
-/// A folder or file that cannot be written.
-pub fn create_key(keys_dir: &Path, ids: &dyn Ids) -> Result<bool, KeyError> {
-    let path = keys_dir.join(FILE);
-    let failed = |cause| KeyError::File { path: path.clone(), cause };
-    std::fs::create_dir_all(keys_dir).map_err(failed)?;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = match options.open(&path) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        other => other.map_err(failed)?,
-    };
-    let mut key = Zeroizing::new([0; LENGTH]);
-    ids.fill(key.as_mut_slice());
-    file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(failed)?;
-    Ok(true)
-}
 
 /// The keys.
 pub(super) struct Keys {
@@ -85,30 +39,8 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Reads the key file; `None` if there is none.
-    pub(super) fn read(keys_dir: &Path) -> Result<Option<Self>, KeyError> {
-        let path = keys_dir.join(FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(KeyError::File { path, cause }),
-        };
-        if bytes.len() != LENGTH {
-            return Err(KeyError::Malformed(path));
-        }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let metadata = std::fs::metadata(&path);
-            let mode = metadata.map_err(|cause| KeyError::File { path: path.clone(), cause })?.permissions();
-            if mode.mode() & 0o007 != 0 {
-                return Err(KeyError::Open(path));
-            }
-        }
-        Ok(Some(Self::derived_from(&bytes)))
-    }
-
-    fn derived_from(root: &[u8]) -> Self {
+    /// The keys of a root of 32 random bytes.
+    pub(super) fn derived_from(root: &[u8; LENGTH]) -> Self {
         let signing = keyed_digest(root, &[b"octopus access token 1"]);
         let sealing = keyed_digest(root, &[b"octopus refresh successor 1"]);
         Self {

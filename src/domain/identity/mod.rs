@@ -28,7 +28,6 @@ use entity::ids::SessionId;
 use moka::sync::Cache;
 
 use crate::clock::Ids;
-use crate::config::Config;
 use crate::problem::Problem;
 
 pub use accounts::{
@@ -40,7 +39,6 @@ pub use credentials::{
     revoke_credential_of,
 };
 pub use jobs::{Swept, sweep};
-pub use keys::{KeyError, create_key};
 pub use login::{Login, login};
 pub use logout::logout;
 pub use model::{DEFAULT_SCOPES, IdentityRefusal, parse_scopes};
@@ -68,16 +66,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the keys, if there are any, and starts the threads that hash.
-    ///
-    /// # Errors
-    /// A key file that cannot be read, is malformed or lies open to other users.
-    pub fn open(config: &Config) -> Result<Self, KeyError> {
+    /// Starts the threads that hash. The token key is 32 random bytes; without it nobody can sign in, and accounts and
+    /// credentials can be managed all the same.
+    pub fn new(token_key: Option<&[u8; 32]>) -> Self {
         let sessions = Cache::builder()
             .max_capacity(REMEMBERED_SESSIONS)
             .time_to_live(authenticate::REMEMBERED_FOR)
             .build();
-        Ok(Self { keys: Keys::read(&config.keys_dir)?, passwords: Passwords::start(), sessions })
+        Self { keys: token_key.map(Keys::derived_from), passwords: Passwords::start(), sessions }
     }
 
     /// Whether there are keys, without which nobody can sign in.

@@ -130,6 +130,18 @@ impl KeyProvider for KeyFiles {
     }
 }
 
+/// The key from which tokens are signed; `None` if there is no such file.
+///
+/// # Errors
+/// A file that is malformed, exposed or cannot be read.
+pub fn token_key(folder: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, KeyError> {
+    match read(&folder.join(TOKEN_KEY)) {
+        Ok(key) => Ok(Some(key.0)),
+        Err(KeyError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether a folder has any key of an installation.
 pub fn are_there(folder: &Path) -> bool {
     [FIRST_MASTER_KEY, INDEX_KEY, TOKEN_KEY].iter().any(|name| folder.join(name).exists())

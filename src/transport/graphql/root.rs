@@ -6,27 +6,25 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Data, EmptyMutation, EmptySubscription, Object, ValidationMode};
+use async_graphql::{Data, EmptySubscription, MergedObject, ValidationMode};
 
+use super::identity::{IdentityMutation, IdentityQuery};
 use crate::ctx::{Ctx, Deps};
 
 /// The running schema.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// What reads.
-pub struct Query;
+#[derive(MergedObject, Default)]
+pub struct Query(IdentityQuery);
 
-#[Object]
-impl Query {
-    /// Who is calling.
-    async fn viewer(&self) -> Option<bool> {
-        None
-    }
-}
+/// What changes. Each field either does the whole of what it says or nothing, and tells refusals in `userErrors`.
+#[derive(MergedObject, Default)]
+pub struct Mutation(IdentityMutation);
 
 /// Builds the running schema.
 pub fn build_schema(_deps: &Arc<Deps>) -> Schema {
-    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription)
+    async_graphql::Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .validation_mode(ValidationMode::Fast)
         .disable_suggestions()
         .finish()
