@@ -12,5 +12,6 @@ pub mod events;
 pub mod identity;
 pub mod orders;
 pub mod pricing;
+pub mod verify;
 pub mod vouchers;
 pub mod wallet;

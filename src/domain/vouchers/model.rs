@@ -8,7 +8,7 @@
 use entity::timestamp::Timestamp;
 use zeroize::Zeroizing;
 
-use super::secret::{Contents, Secret};
+use super::secret::Contents;
 
 /// A code shorter than this is told from others only with its pin.
 const SHORT_CODE: usize = 10;
