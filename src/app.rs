@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::ctx::Deps;
 use crate::domain::catalog;
 use crate::domain::identity::Identity;
-use crate::domain::vouchers;
+use crate::domain::vouchers::{self, Vault};
 use crate::problem::Problem;
 use crate::store;
 
@@ -27,13 +27,19 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
     let live = catalog::load(&database, &config, clock.now()).await?;
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
     let identity = Identity::new(token_key.as_deref());
-    Ok(Arc::new(Deps::new(config, database, clock, ids).with(live).with(identity)))
+    let vault = Vault::find(&database, &config, clock.as_ref(), ids.as_ref()).await?;
+    let mut deps = Deps::new(config, database, clock, ids).with(live).with(identity);
+    if let Some(vault) = vault {
+        deps = deps.with(vault);
+    }
+    Ok(Arc::new(deps))
 }
 
 /// Starts the background work of a server. Dropping the set ends it.
 pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     let mut work = JoinSet::new();
     work.spawn(catalog::watch(Arc::clone(deps)));
+    work.spawn(vouchers::watch(Arc::clone(deps)));
     work
 }
 

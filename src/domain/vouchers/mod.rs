@@ -13,6 +13,7 @@ pub mod model;
 mod csv_rows;
 mod generate;
 mod import;
+mod jobs;
 mod load;
 mod load_store;
 mod secret;
@@ -20,6 +21,7 @@ mod vault;
 
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
+pub use jobs::watch;
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
 pub use secret::{Contents, Opened, Secret};
-pub use vault::{Vault, vault};
+pub use vault::{Vault, require_vault, vault};

@@ -8,7 +8,7 @@
 use entity::timestamp::Timestamp;
 use zeroize::Zeroizing;
 
-use super::secret::Contents;
+use super::secret::{Contents, Secret};
 
 /// A code shorter than this is told from others only with its pin.
 const SHORT_CODE: usize = 10;
@@ -40,8 +40,7 @@ pub fn normalise(code: &str) -> Zeroizing<String> {
 /// What the blind index is computed from: brand and code; with the pin where the code is short; the link where there is no
 /// code. `None` if there is neither, for then there is nothing to sell.
 pub fn identity(brand: &str, contents: &Contents) -> Option<Zeroizing<Vec<u8>>> {
-    let shown =
-        |secret: &Option<super::secret::Secret>| secret.as_ref().map(|secret| normalise(secret.expose()));
+    let shown = |secret: &Option<Secret>| secret.as_ref().map(|secret| normalise(secret.expose()));
     match (shown(&contents.code), &contents.redemption_url) {
         (Some(code), _) if code.chars().count() >= SHORT_CODE => Some(join(&["code", brand, &code])),
         (Some(code), _) => {

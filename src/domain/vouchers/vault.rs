@@ -22,12 +22,13 @@ use sea_orm::EntityTrait;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::keys::{Key, KeyProvider, to_hex};
+use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::load_store;
 use super::model::{identity, join};
 use super::secret::{Contents, Opened, Secret};
 use crate::clock::{Clock, Ids};
-use crate::ctx::{Ctx, Database};
+use crate::config::Config;
+use crate::ctx::{Ctx, Database, Deps};
 use crate::problem::Problem;
 use crate::store::{begin, write};
 
@@ -86,12 +87,38 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// Whether a process has its vault: who sells or loads codes needs one.
+///
+/// # Errors
+/// SERVICE_UNAVAILABLE, telling how keys are made.
+pub fn require_vault(deps: &Deps) -> Result<(), Problem> {
+    let missing = || KeyError::Missing { path: deps.config.keys_dir.join("master-1.key") };
+    deps.find_feature::<Vault>().map(drop).ok_or_else(|| Problem::unavailable(missing()))
+}
+
 /// The vault of a context.
 pub fn vault(ctx: &Ctx) -> &Vault {
     ctx.feature::<Vault>()
 }
 
 impl Vault {
+    /// Opens the vault of a database with the keys in the folder that the settings name; `None` if none are there, for not
+    /// every command needs them.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub async fn find(
+        database: &Database,
+        config: &Config,
+        clock: &dyn Clock,
+        ids: &dyn Ids,
+    ) -> Result<Option<Self>, Problem> {
+        if !keys::are_there(&config.keys_dir) {
+            return Ok(None);
+        }
+        Self::load(database, &KeyFiles::in_folder(&config.keys_dir), clock, ids).await.map(Some)
+    }
+
     /// Opens the vault of a database with the keys of a provider. On a database without any master key, theirs are put on
     /// record.
     ///
