@@ -15,6 +15,7 @@ use crate::ctx::Deps;
 use crate::domain::catalog;
 use crate::domain::identity::Identity;
 use crate::domain::vouchers::{self, Vault};
+use crate::drain::Drain;
 use crate::problem::Problem;
 use crate::store;
 
@@ -28,7 +29,7 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
     let identity = Identity::new(token_key.as_deref());
     let vault = Vault::find(&database, &config, clock.as_ref(), ids.as_ref()).await?;
-    let mut deps = Deps::new(config, database, clock, ids).with(live).with(identity);
+    let mut deps = Deps::new(config, database, clock, ids).with(live).with(identity).with(Drain::default());
     if let Some(vault) = vault {
         deps = deps.with(vault);
     }

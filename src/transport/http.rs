@@ -15,6 +15,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,16 +25,18 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::serve::ListenerExt;
 use axum::{Extension, Json, Router};
 use entity::ids::RequestId;
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use super::graphql::errors::MASKED;
 use super::graphql::pipeline::contract::Contract;
 use super::graphql::pipeline::{Limits, Pipeline};
 use super::limits::{Allowance, Buckets, client_address, counted_as};
-use super::{endpoint, graphql, health, playground};
+use super::{endpoint, graphql, health, playground, server};
 use crate::ctx::{Actor, Ctx, Deps};
 use crate::drain::Drain;
 use crate::problem::ErrorCode;
@@ -57,6 +60,8 @@ pub struct AppState {
     pub pipeline: Arc<Pipeline<graphql::Schema>>,
     /// The signal that the server stops.
     pub drain: Drain,
+    /// The sockets that are open: their tasks outlive the requests that they began as.
+    pub sockets: TaskTracker,
     addresses: Arc<Buckets<IpAddr>>,
     started: Instant,
 }
@@ -79,6 +84,7 @@ impl AppState {
         Self {
             pipeline: Arc::new(Pipeline::new(Contract::bundled(), graphql::build_schema(&deps), limits)),
             drain: deps.find_feature::<Drain>().cloned().unwrap_or_default(),
+            sockets: TaskTracker::new(),
             addresses: Arc::new(Buckets::new(addresses)),
             started: Instant::now(),
             deps,
@@ -128,39 +134,15 @@ pub fn router(state: AppState) -> Router {
 
 /// Serves until `stop` is done, then lets requests that are under way end, at most 20 seconds: waiting orders are
 /// answered as they stand, sockets are closed with 1001.
-///
-/// # Errors
-///
-/// What the listener says.
-pub async fn serve(
-    listener: TcpListener,
-    state: AppState,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let drain = state.drain.clone();
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    // Answers are small and awaited: without this, each waits for the caller's delayed acknowledgement.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let begun = drain.clone();
-    let stopping = async move {
-        stop.await;
-        begun.begin();
-    };
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopping);
-    let overdue = async {
-        drain.begun().await;
-        tokio::time::sleep(STOP_PATIENCE).await;
-    };
-    tokio::select! {
-        served = server => served,
-        () = overdue => {
-            tracing::warn!("stopped with requests still under way");
-            Ok(())
-        }
+pub async fn serve(listener: TcpListener, state: AppState, stop: impl Future<Output = ()> + Send) {
+    let (drain, sockets) = (state.drain.clone(), state.sockets.clone());
+    let connections = server::accept(&listener, router(state), stop).await;
+    drop(listener);
+    drain.begin();
+    sockets.close();
+    let ended = async { tokio::join!(connections.shutdown(), sockets.wait()) };
+    if tokio::time::timeout(STOP_PATIENCE, ended).await.is_err() {
+        tracing::warn!("stopped with requests still under way");
     }
 }
 
@@ -176,7 +158,11 @@ async fn receive(
     let mut response = match state.addresses.take(&counted_as(address), 1, state.elapsed_ms()) {
         Ok(_) => {
             request.extensions_mut().insert(arrival);
-            next.run(request).await
+            // A panic would cut the connection, and with it the other requests of an HTTP/2 peer.
+            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+                Ok(response) => response,
+                Err(_panic) => failed(arrival.request_id),
+            }
         }
         Err(short) => too_many(short.wait_ms.unwrap_or(1_000)),
     };
@@ -218,6 +204,16 @@ fn too_many(wait_ms: u64) -> Response {
     });
     let retry_after = wait_ms.div_ceil(1_000).max(1).to_string();
     (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, retry_after)], Json(body)).into_response()
+}
+
+/// A handler panicked: the caller learns the request's id alone.
+fn failed(request_id: RequestId) -> Response {
+    tracing::error!(%request_id, "a handler panicked");
+    let code = ErrorCode::InternalServerError.as_str();
+    let body = serde_json::json!({
+        "errors": [{"message": MASKED, "extensions": {"code": code, "requestId": request_id}}],
+    });
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
 }
 
 async fn no_such_route(Extension(arrival): Extension<Arrival>) -> Response {

@@ -11,5 +11,6 @@ mod health;
 pub mod http;
 pub mod limits;
 pub mod playground;
+mod server;
 mod ws;
 mod ws_protocol;

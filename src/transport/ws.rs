@@ -35,6 +35,8 @@ use super::ws_protocol::{Close, Incoming, MESSAGE_BYTES, Outgoing, SUBPROTOCOL, 
 use crate::ctx::Actor;
 use crate::problem::ErrorCode;
 
+/// The most sockets at once.
+const SOCKETS: usize = 16_384;
 /// How long a socket may stay without `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the server pings; a peer that sends nothing for two pings is gone.
@@ -72,6 +74,9 @@ pub(super) fn upgrade(
             format!("Offer the subprotocol {SUBPROTOCOL}; the older graphql-ws is not spoken here.");
         return (StatusCode::BAD_REQUEST, message).into_response();
     }
+    if state.drain.has_begun() || state.sockets.len() >= SOCKETS {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response();
+    }
     let authorization = headers.get(header::AUTHORIZATION).cloned();
     upgrade
         .protocols([SUBPROTOCOL])
@@ -80,7 +85,10 @@ pub(super) fn upgrade(
         .write_buffer_size(1024)
         .max_frame_size(MESSAGE_BYTES * 2)
         .max_message_size(MESSAGE_BYTES * 2)
-        .on_upgrade(move |socket| Connection::new(socket, state, arrival.address, authorization).run())
+        .on_upgrade(move |socket| {
+            let sockets = state.sockets.clone();
+            sockets.track_future(Connection::new(socket, state, arrival.address, authorization).run())
+        })
 }
 
 /// Whether a page of this origin is the server's own: the public address, or the loopback address that it was itself

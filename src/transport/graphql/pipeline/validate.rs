@@ -144,6 +144,10 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn is_nullable(&self, name: &Name) -> bool {
+        self.definition(name).is_some_and(|definition| !definition.ty.is_non_null())
+    }
+
     fn definition(&self, name: &Name) -> Option<&'a VariableDefinition> {
         let mut definitions = self.operation.variables.iter();
         definitions.find(|definition| definition.name == *name).map(AsRef::as_ref)
@@ -174,12 +178,10 @@ impl<'a> Walk<'a> {
         };
         match member.as_ref() {
             Value::Null => self.fault(format!("`{name}.{key}` must not be null."), member),
-            Value::Variable(variable) => {
-                if self.definition(variable).is_some_and(|definition| !definition.ty.is_non_null()) {
-                    let message =
-                        format!("`${variable}` must be of a non-null type to be used for `{name}.{key}`.");
-                    self.fault(message, member);
-                }
+            Value::Variable(variable) if self.is_nullable(variable) => {
+                let message =
+                    format!("`${variable}` must be of a non-null type to be used for `{name}.{key}`.");
+                self.fault(message, member);
             }
             _ => {}
         }
