@@ -18,8 +18,12 @@ use crate::ctx::Deps;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
 pub mod admin;
+pub mod keys;
 pub mod migrate;
 pub mod partner;
+pub mod stock;
+pub mod verify;
+pub mod wallet;
 
 /// The server that sells digital products to businesses.
 #[derive(Debug, Parser)]
@@ -51,6 +55,17 @@ enum Command {
     /// Open and list the accounts of the people who run the system
     #[command(subcommand)]
     Admin(admin::AdminCommand),
+    /// Make the keys of an installation
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Take codes into stock
+    #[command(subcommand)]
+    Stock(stock::StockCommand),
+    /// Fund and list wallets, and write their statements
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// Prove the books: every invariant of money, orders, stock and feed
+    Verify,
 }
 
 /// Why a command failed; each kind has an exit code of its own.
@@ -146,6 +161,25 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Partner(command) => {
             let deps = open(config).await?;
             let outcome = partner::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Keys(command) => keys::run(&config, &command, cli.json),
+        Command::Stock(command) => {
+            let deps = open(config).await?;
+            let outcome = stock::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Wallet(command) => {
+            let deps = open(config).await?;
+            let outcome = wallet::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Verify => {
+            let deps = open(config).await?;
+            let outcome = verify::run(Arc::clone(&deps), cli.json).await;
             app::close(&deps).await;
             outcome
         }

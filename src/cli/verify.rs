@@ -1,0 +1,62 @@
+//! `octopus verify`: the proof of the books.
+
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{CliError, answer};
+use crate::ctx::Deps;
+use crate::domain::verify::{self, Check, Finding};
+
+/// Runs every check. It reads and never writes, and may run beside a server.
+///
+/// # Errors
+/// `Failed` (exit code 1) if anything is not as it should be.
+pub async fn run(deps: Arc<Deps>, json: bool) -> Result<(), CliError> {
+    let total = u64::try_from(verify::checks().count()).unwrap_or(0);
+    let bar = ProgressBar::new(total);
+    let style = ProgressStyle::with_template("checking {bar:40} {pos}/{len} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut lines = Vec::new();
+    let findings = verify::verify_telling(&deps, &mut |check, finding| {
+        bar.inc(1);
+        bar.set_message(check.name);
+        lines.push(line(check, finding));
+    })
+    .await;
+    bar.finish_and_clear();
+    let findings = findings?;
+    let value = json!({ "checks": total, "findings": findings });
+    answer(json, &value, || format!("{}\n{}", lines.join("\n"), summary(total, findings.len())));
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        let names: Vec<&str> = findings.iter().map(|finding| finding.check).collect();
+        Err(CliError::Failed(format!(
+            "{} of {total} checks found something: {}",
+            names.len(),
+            names.join(", ")
+        )))
+    }
+}
+
+fn summary(total: u64, findings: usize) -> String {
+    match findings {
+        0 => format!("all {total} checks passed"),
+        some => format!("{some} of {total} checks found something"),
+    }
+}
+
+fn line(check: &Check, finding: Option<&Finding>) -> String {
+    let number = check.invariant.unwrap_or("");
+    let Some(finding) = finding else { return format!("ok   {number:<4}{}", check.name) };
+    let mut text = format!("BAD  {number:<4}{}: {}", check.name, check.says);
+    for offender in &finding.offenders {
+        text.push_str(&format!("\n       {}: {}", offender.offender, offender.reason));
+    }
+    if finding.more {
+        text.push_str("\n       and more");
+    }
+    text
+}
