@@ -16,12 +16,13 @@ use crate::problem::Problem;
 ///
 /// # Errors
 /// UNAUTHENTICATED, FORBIDDEN without charges:write or orders:read.
-pub async fn find_charge(ctx: &Ctx, id: ChargeId) -> Result<Option<charges::Model>, Problem> {
+pub async fn find_charge(ctx: &Ctx, id: &str) -> Result<Option<charges::Model>, Problem> {
     let actor = ctx.partner()?;
     if !actor.may(Scope::OrdersRead) {
         ctx.require(Scope::ChargesWrite)?;
     }
     let partner = actor.partner;
+    let Ok(id) = id.parse::<ChargeId>() else { return Ok(None) };
     Ok(find_charges(&ctx.database().reader, partner, &[id]).await?.into_iter().next())
 }
 

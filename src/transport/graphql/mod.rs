@@ -4,11 +4,14 @@
 //! file a feature with its inputs, objects and resolvers. Always true: a resolver has three moves: parse, call, wrap.
 //! Not here: sockets and HTTP (ws.rs, http.rs).
 
+pub mod catalog;
+pub mod charges;
 pub mod enums;
 pub mod errors;
 pub mod identity;
 pub mod loaders;
 pub mod pipeline;
+pub mod products;
 mod root;
 pub mod types;
 pub mod user_errors;
