@@ -1,6 +1,8 @@
 //! The harness itself: databases of their own, a clock that only the test moves.
 
-use super::support::catalog::product_count;
+use serde_json::json;
+
+use super::support::catalog::{STEAM_50, product_count, stock_csv};
 use super::support::database::Contents;
 
 both_databases! {
@@ -24,5 +26,21 @@ both_databases! {
 
     async fn the_full_catalog_is_the_one_beside_the_server(app: FullCatalog) {
         assert_eq!(app.database.number("SELECT count(*) FROM products").await, 12_839);
+    }
+
+    async fn a_partner_signs_in_with_the_credential_of_the_template(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let answer = partner.graphql("{ viewer { partner { id defaultCurrency } } }", json!({})).await;
+        assert_eq!(answer.text("viewer.partner.id"), partner.account.id);
+        assert_eq!(answer.text("viewer.partner.defaultCurrency"), "USD");
+        let other = app.other_partner().await;
+        assert_ne!(other.account.id, partner.account.id);
+    }
+
+    async fn wallets_and_stock_are_there_at_first(app: SmallCatalog) {
+        assert_eq!(app.database.number("SELECT count(*) FROM wallets WHERE available > 0").await, 8);
+        assert_eq!(app.database.number("SELECT count(*) FROM vouchers").await, 370);
+        app.load_stock(&stock_csv(STEAM_50, "50", 201, 5)).await;
+        assert_eq!(app.database.number("SELECT count(*) FROM vouchers").await, 375);
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::{Display, Write as _};
 
 use apollo_compiler::Node;
 use apollo_compiler::ast::{Definition, DirectiveList, Document, FieldDefinition, InputValueDefinition};
+use octopus_cards::transport::graphql;
 
 /// Every fact of a schema, by its place: `Query.products(first:)` is `Int "How many…"`.
 type Facts = BTreeMap<String, String>;
@@ -157,4 +158,13 @@ fn everything_in_the_contract_is_described() {
         .map(|(place, _)| place)
         .collect();
     assert!(undescribed.is_empty(), "no description: {}", undescribed.join(", "));
+}
+
+both_databases! {
+    async fn the_running_schema_is_the_contract(app: Tables) {
+        let options = async_graphql::SDLExportOptions::new().include_specified_by();
+        let running = graphql::build_schema(&app.deps).sdl_with_options(options);
+        let found = differences(&facts(contract(), "schema.graphql"), &facts(&running, "the running schema"));
+        assert!(found.is_empty(), "{} differences:\n  {}", found.len(), found.join("\n  "));
+    }
 }

@@ -10,9 +10,19 @@ use futures_util::FutureExt as _;
 use octopus_cards::app;
 use octopus_cards::clock::{Clock as _, FixedClock, SeededIds};
 use octopus_cards::ctx::{Ctx, Deps};
+use octopus_cards::problem::Problem;
+use reqwest::Method;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
+use super::answer::Answer;
+use super::client::{Client, Session};
 use super::database::{Contents, Dialect, TestDatabase};
-use super::seed;
+use super::seed::{self, SeededPartner};
+use super::socket::Socket;
 
 /// The present when a test begins: 2026-11-22T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_795_348_800_000_000);
@@ -26,6 +36,43 @@ pub struct TestApp {
     pub deps: Arc<Deps>,
     /// The server's clock.
     pub clock: Arc<FixedClock>,
+    /// A caller of the server.
+    pub client: Client,
+    server: Arc<Server>,
+}
+
+/// The running server, and what ends it.
+#[derive(Debug)]
+struct Server {
+    stop: CancellationToken,
+    ended: Mutex<Option<JoinHandle<Result<(), Problem>>>>,
+}
+
+/// A partner's program, signed in.
+#[derive(Debug, Clone)]
+pub struct Partner {
+    /// Who it is, and what it signs in with.
+    pub account: SeededPartner,
+    /// Its session.
+    pub session: Session,
+    client: Client,
+}
+
+impl Partner {
+    /// A GraphQL operation by POST, under this partner's token.
+    pub async fn graphql(&self, document: &str, variables: Value) -> Answer {
+        self.client.graphql(&self.session.token, document, variables).await
+    }
+
+    /// A call of the REST facade, under this partner's token; a body of null is none.
+    pub async fn rest(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.client.rest(method, path, &self.session.token, body).await
+    }
+
+    /// A socket, its `connection_init` acknowledged, under this partner's token.
+    pub async fn socket(&self) -> Socket {
+        self.client.socket(&self.session.token).await
+    }
 }
 
 /// Runs a test's body in a world of its own. `both_databases!` calls this.
@@ -52,7 +99,41 @@ impl TestApp {
         let clock = Arc::new(FixedClock::at(START));
         let ids = Arc::new(SeededIds::new(1));
         let deps = app::open(config, clock.clone(), ids).await.expect("the database opens");
-        Self { database: Arc::new(database), deps, clock }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
+        let client = Client::new(format!("http://{}", listener.local_addr().expect("it is bound")));
+        let stop = CancellationToken::new();
+        let served = contents != Contents::Tables;
+        let ended = served
+            .then(|| tokio::spawn(app::serve(Arc::clone(&deps), listener, stop.clone().cancelled_owned())));
+        let server = Arc::new(Server { stop, ended: Mutex::new(ended) });
+        Self { database: Arc::new(database), deps, clock, client, server }
+    }
+
+    /// The first partner, signed in. Its wallets are funded, its default currency is USD.
+    pub async fn partner(&self) -> Partner {
+        self.sign_in(&self.database.seed.partners[0]).await
+    }
+
+    /// The second partner, signed in. Its wallets are funded, its default currency is JPY.
+    pub async fn other_partner(&self) -> Partner {
+        self.sign_in(&self.database.seed.partners[1]).await
+    }
+
+    /// A new partner with funded wallets, signed in.
+    pub async fn new_partner(&self, name: &str, default_currency: &str) -> Partner {
+        let account = seed::open_partner(&self.system(), name, default_currency).await;
+        self.sign_in(&account).await
+    }
+
+    /// A session of a partner's credential.
+    pub async fn sign_in(&self, account: &SeededPartner) -> Partner {
+        let session = self.client.login(&account.username, &account.password).await;
+        Partner { account: account.clone(), session, client: self.client.clone() }
+    }
+
+    /// Takes codes into stock: a file as `octopus stock import` reads it; `stock_csv` makes one.
+    pub async fn load_stock(&self, csv: &str) {
+        seed::load_stock(&self.system(), self.database.folder.path(), csv).await;
     }
 
     /// The context of the command line: what an operator may do.
@@ -70,7 +151,17 @@ impl TestApp {
         self.clock.advance_millis(secs * 1_000);
     }
 
+    /// Stops the server as a signal would, and waits until it has.
+    pub async fn stop(&self) {
+        self.server.stop.cancel();
+        let ended = self.server.ended.lock().await.take();
+        if let Some(ended) = ended {
+            ended.await.expect("the server does not panic").expect("the server ends well");
+        }
+    }
+
     async fn finish(self) {
+        self.stop().await;
         app::close(&self.deps).await;
         self.database.remove().await;
     }

@@ -11,7 +11,7 @@
 //!         let partner = app.partner().await;                       // signed in, wallets funded
 //!         let quoted = partner.graphql(CREATE_CHARGE, json!({ "input": { "productId": STEAM_50 } })).await;
 //!         let charge = quoted.text("createCharge.charge.id").to_owned();
-//!         app.advance(minutes(11)).await;
+//!         app.advance_secs(660);
 //!         let refused = partner.graphql(CREATE_ORDER, json!({ "input": { "reference": "r1", "chargeId": charge } })).await;
 //!         refused.expect_user_errors("createOrder", &[("CHARGE_EXPIRED", "chargeId")]);
 //!         assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);

@@ -8,16 +8,21 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use entity::currency::Currency;
+use entity::installation;
+use entity::money::Money;
+use entity::state::{Environment, Scope};
 use migration::MigratorTrait as _;
 use octopus_cards::app;
 use octopus_cards::clock::{FixedClock, Ids, SeededIds};
 use octopus_cards::config::{Config, Settings};
 use octopus_cards::ctx::Ctx;
-use octopus_cards::domain::catalog;
+use octopus_cards::domain::{catalog, identity, pricing, vouchers, wallet};
 use octopus_cards::store;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
 
 use super::app::START;
-use super::catalog::write_folder;
+use super::catalog::{STOCK, stock_csv, write_folder};
 use super::database::Contents;
 
 /// What a test cannot learn through the public door: keys and credentials.
@@ -40,9 +45,9 @@ pub struct SeededPartner {
     pub password: String,
 }
 
-/// What each partner's wallets hold at first: a million dollars' worth, about, in each.
+/// What each partner's wallets hold at first, in minor units: about a million dollars' worth in each.
 pub const FUNDS: [(&str, i64); 4] =
-    [("USD", 1_000_000_00), ("EUR", 900_000_00), ("JPY", 150_000_000), ("KWD", 300_000_000)];
+    [("USD", 100_000_000), ("EUR", 90_000_000), ("JPY", 150_000_000), ("KWD", 300_000_000)];
 
 /// The partners of every seeded database. The first one's default currency is USD, the second one's JPY.
 const PARTNERS: [(&str, &str); 2] = [("Acme Games", "USD"), ("Boreal Shop", "JPY")];
@@ -69,6 +74,7 @@ pub fn config(database_url: &str, folder: &Path) -> Config {
     let settings = Settings {
         database_url: Some(database_url.to_owned()),
         data_dir: Some(folder.join("var")),
+        environment: Some(Environment::Sandbox),
         ..Settings::default()
     };
     settings.complete(Settings::default()).expect("the defaults are within their bounds")
@@ -86,16 +92,74 @@ pub async fn build(url: &str, contents: Contents) -> Seed {
 }
 
 async fn fill(config: Config, contents: Contents, folder: &Path) -> Seed {
-    let seed = Seed::default();
     let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(0));
+    vouchers::keys::init(&config.keys_dir, &*ids).expect("the folder is ours");
+    let keys = read_keys(&config.keys_dir);
     let deps = app::open(config, Arc::new(FixedClock::at(START)), ids).await.expect("the database opens");
     let ctx = Ctx::system(Arc::clone(&deps));
 
+    // What the first `octopus serve` on a database writes.
+    let installation = installation::ActiveModel {
+        id: Set(1),
+        environment: Set(Environment::Sandbox),
+        created_at: Set(START),
+    };
+    installation.insert(&deps.database.writer).await.expect("the table is empty");
     write_folder(contents, folder);
     let files = catalog::Files::read(folder).expect("the folder is whole");
     let import = catalog::Import { files, bad_rows: catalog::BadRows::Refuse };
     catalog::import(&ctx, import, |_| {}).await.expect("the catalog is good");
-
+    let rates = fs::read(folder.join("fx-rates.csv")).expect("the folder is whole");
+    pricing::import_rates(&ctx, &rates).await.expect("the rates are good");
+    for (sku, face_value, count) in STOCK {
+        load_stock(&ctx, folder, &stock_csv(sku, face_value, 1, count)).await;
+    }
+    let mut partners = Vec::new();
+    for (name, default_currency) in PARTNERS {
+        partners.push(open_partner(&ctx, name, default_currency).await);
+    }
     app::close(&deps).await;
-    seed
+    Seed { keys, partners }
+}
+
+fn read_keys(folder: &Path) -> BTreeMap<String, String> {
+    let files =
+        fs::read_dir(folder).expect("the keys were made").map(|file| file.expect("the folder is ours"));
+    files
+        .map(|file| {
+            let text = fs::read_to_string(file.path()).expect("keys are text");
+            (file.file_name().to_string_lossy().into_owned(), text)
+        })
+        .collect()
+}
+
+/// Takes codes into stock, as `octopus stock import` does.
+pub async fn load_stock(ctx: &Ctx, folder: &Path, csv: &str) {
+    let path = folder.join("stock.csv");
+    fs::write(&path, csv).expect("the folder is ours");
+    let import = vouchers::Import { path, bad_rows: vouchers::BadRows::RefuseAll };
+    vouchers::import(ctx, import, Arc::new(|_| {})).await.expect("the codes are good");
+}
+
+/// Opens an account with a credential of every scope, and funds its wallets.
+pub async fn open_partner(ctx: &Ctx, name: &str, default_currency: &str) -> SeededPartner {
+    let default_currency: Currency = default_currency.parse().expect("a currency");
+    let command = identity::CreatePartner { name: name.to_owned(), default_currency };
+    let partner = identity::create_partner(ctx, command).await.expect("the name is good");
+    let command = identity::CreateCredential { name: "tests".to_owned(), scopes: Some(Scope::ALL.to_vec()) };
+    let made = identity::create_credential_for(ctx, partner.id, command).await.expect("the partner is there");
+    for (currency, minor) in FUNDS {
+        let command = wallet::CreditWallet {
+            partner: partner.id,
+            amount: Money::from_minor(minor, currency.parse().expect("a currency")),
+            reference: format!("funds-{currency}"),
+            note: None,
+        };
+        wallet::credit(ctx, command).await.expect("the amount is good");
+    }
+    SeededPartner {
+        id: partner.id.to_string(),
+        username: made.credential.username,
+        password: made.secret.expose().to_owned(),
+    }
 }
