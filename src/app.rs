@@ -70,7 +70,7 @@ async fn sweep(deps: Arc<Deps>) {
 /// Answers on a listener and does the background work, until `stop` is done and the requests under way have ended.
 ///
 /// # Errors
-/// SERVICE_UNAVAILABLE without keys, or if the listener fails.
+/// SERVICE_UNAVAILABLE without keys.
 pub async fn serve(
     deps: Arc<Deps>,
     listener: TcpListener,
@@ -80,9 +80,9 @@ pub async fn serve(
         return Err(Problem::unavailable("there are no keys: run `octopus keys init`"));
     }
     let mut work = start(&deps);
-    let served = http::serve(listener, AppState::new(deps), stop).await;
+    http::serve(listener, AppState::new(deps), stop).await;
     work.shutdown().await;
-    served.map_err(Problem::unavailable)
+    Ok(())
 }
 
 /// Closes the database. Work that still runs fails.
