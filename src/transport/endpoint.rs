@@ -79,9 +79,9 @@ async fn answer(
     }
     let body = read(&parts.headers, body, media).await?;
     let request_id = arrival.request_id.to_string();
-    let caller = caller::identify(&state.deps, &parts.headers, arrival.address)
-        .await
-        .map_err(|problem| closed(caller::refusal(problem, &request_id), media))?;
+    let caller = caller::identify(&state.deps, &parts.headers, arrival.address).await.map_err(|problem| {
+        closed(&Answer::closed(caller::refusal(problem, &request_id), &request_id), media)
+    })?;
     let Caller { actor, standing, principal } = caller;
     let passage = Passage { carrier, principal, standing, now_ms: state.elapsed_ms(), request_id };
     let admitted = call(carrier, parts, &body)
@@ -96,9 +96,11 @@ async fn answer(
             let message = refusal.faults.first().map(|fault| fault.message.as_str()).unwrap_or_default();
             Err(not_allowed(message, "POST", media))
         }
-        Err(Denial::TokenExpired(refusal)) => Err(closed(refusal, media)),
+        Err(Denial::TokenExpired(refusal)) => Err(closed(&Answer::refused(refusal), media)),
         // Whatever is wrong with the request, its caller must refresh before it may be told.
-        Err(Denial::Refused(_)) if standing == Standing::Expired => Err(closed(Refusal::expired(), media)),
+        Err(Denial::Refused(_)) if standing == Standing::Expired => {
+            Err(closed(&Answer::refused(Refusal::expired()), media))
+        }
         Err(Denial::Refused(refusal)) => Ok(Answer::refused(refusal)),
     }
 }
@@ -137,13 +139,14 @@ async fn read(headers: &HeaderMap, body: Body, media: Media) -> Result<Bytes, Re
 }
 
 /// The endpoint is closed to this caller: the one case in which the status tells what the errors do.
-fn closed(refusal: Refusal, media: Media) -> Response {
-    let status = match refusal.code {
-        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden | ErrorCode::IpNotAllowed => StatusCode::FORBIDDEN,
-        code => media::status(code, media),
+fn closed(answer: &Answer, media: Media) -> Response {
+    let status = match answer.refused_with() {
+        Some(ErrorCode::Unauthenticated) => StatusCode::UNAUTHORIZED,
+        Some(ErrorCode::Forbidden | ErrorCode::IpNotAllowed) => StatusCode::FORBIDDEN,
+        Some(code) => media::status(code, media),
+        None => StatusCode::OK,
     };
-    let mut response = written(&Answer::refused(refusal), status, media);
+    let mut response = written(answer, status, media);
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -90,13 +90,13 @@ const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
 both_databases! {
-    async fn passes_every_audit_of_graphql_over_http(app: SmallCatalog) {
+    async fn passes_every_audit_of_graphql_over_http(app: Tables) {
         let served = Served::start(&app).await;
         let told = judge("audits.mjs", &[&format!("{}/graphql", served.client.url)], "").await;
         assert_eq!(told.trim(), "61 passed, 0 failed");
     }
 
-    async fn judges_documents_as_graphql_js_does(app: SmallCatalog) {
+    async fn judges_documents_as_graphql_js_does(app: Tables) {
         let served = Served::start(&app).await;
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
         let arguments = [&*format!("{}/graphql", served.client.url), schema.to_str().expect("it is UTF-8")];
@@ -105,7 +105,7 @@ both_databases! {
         assert_eq!(told.trim(), format!("{} passed, 0 failed", DOCUMENTS.len()));
     }
 
-    async fn refuses_what_is_no_request(app: SmallCatalog) {
+    async fn refuses_what_is_no_request(app: Tables) {
         let served = Served::start(&app).await;
         let client = &served.client;
         let large = format!("{{\"query\":\"{{__typename}}\",\"x\":\"{}\"}}", "x".repeat(1 << 20));
@@ -138,7 +138,7 @@ both_databases! {
         }
     }
 
-    async fn every_answer_carries_its_headers(app: SmallCatalog) {
+    async fn every_answer_carries_its_headers(app: Tables) {
         let served = Served::start(&app).await;
         let answer = post(&served.client, JSON, GRAPHQL, "{\"query\":\"{__typename}\"}").await;
         assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
@@ -164,7 +164,7 @@ both_databases! {
         assert!(forged.header("x-request-id").starts_with("req_"), "anything else is replaced");
     }
 
-    async fn methods_that_are_not_taken_are_told_which_are(app: SmallCatalog) {
+    async fn methods_that_are_not_taken_are_told_which_are(app: Tables) {
         let served = Served::start(&app).await;
         let mutation = "/graphql?query=mutation%7Blogout%7BuserErrors%7Bcode%7D%7D%7D";
         for (method, path, allow) in [
@@ -182,7 +182,7 @@ both_databases! {
         assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
     }
 
-    async fn without_a_token_only_signing_in_and_introspection_work(app: SmallCatalog) {
+    async fn without_a_token_only_signing_in_and_introspection_work(app: Tables) {
         let served = Served::start(&app).await;
         for document in [
             "{ viewer { scopes } }",
@@ -199,7 +199,7 @@ both_databases! {
         assert_eq!(open.text("__schema.queryType.name"), "Query");
     }
 
-    async fn a_bad_token_closes_the_endpoint(app: SmallCatalog) {
+    async fn a_bad_token_closes_the_endpoint(app: Tables) {
         let served = Served::start(&app).await;
         let answer = served.client.graphql("not.a.token", "{ __typename }", json!({})).await;
         assert_eq!(answer.status.as_u16(), 401);
@@ -208,7 +208,7 @@ both_databases! {
         assert!(answer.body.get("data").is_none());
     }
 
-    async fn a_fragment_bomb_is_refused(app: SmallCatalog) {
+    async fn a_fragment_bomb_is_refused(app: Tables) {
         let served = Served::start(&app).await;
         let mut deep = "{...f0}".to_owned();
         for level in 0..30 {
@@ -240,7 +240,7 @@ both_databases! {
         }
     }
 
-    async fn a_document_may_be_named_by_its_hash_once_it_was_sent(app: SmallCatalog) {
+    async fn a_document_may_be_named_by_its_hash_once_it_was_sent(app: Tables) {
         let served = Served::start(&app).await;
         let document = "{ __typename }";
         let hash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
@@ -256,7 +256,7 @@ both_databases! {
         assert_eq!(code(&served.client.graphql_body("", &forged).await), "BAD_REQUEST");
     }
 
-    async fn says_whether_it_lives_and_whether_it_is_ready(app: SmallCatalog) {
+    async fn says_whether_it_lives_and_whether_it_is_ready(app: Tables) {
         let served = Served::start(&app).await;
         for (path, word) in [("/healthz", "ok"), ("/readyz", "ready")] {
             let answer = served.client.rest(Method::GET, path, "", &Value::Null).await;

@@ -39,7 +39,7 @@ fn message(frame: Frame) -> Value {
 }
 
 both_databases! {
-    async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: SmallCatalog) {
+    async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: Tables) {
         let served = Served::start(&app).await;
         let large = json!({ "type": "ping", "payload": { "x": "x".repeat(65 * 1024) } }).to_string();
         for text in [
@@ -63,14 +63,14 @@ both_databases! {
         assert_eq!(socket.closed().await.0, 4400);
     }
 
-    async fn an_operation_before_connection_init_closes_with_4401(app: SmallCatalog) {
+    async fn an_operation_before_connection_init_closes_with_4401(app: Tables) {
         let served = Served::start(&app).await;
         let mut socket = opened(&served).await;
         socket.subscribe("1", "{ __typename }", json!({})).await;
         assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
     }
 
-    async fn a_bad_token_closes_with_4403(app: SmallCatalog) {
+    async fn a_bad_token_closes_with_4403(app: Tables) {
         let served = Served::start(&app).await;
         for payload in [
             json!({ "Authorization": "Bearer not.a.token" }),
@@ -84,14 +84,14 @@ both_databases! {
         }
     }
 
-    async fn a_socket_without_connection_init_is_closed_with_4408(app: SmallCatalog) {
+    async fn a_socket_without_connection_init_is_closed_with_4408(app: Tables) {
         let served = Served::start(&app).await;
         let mut socket = opened(&served).await;
         let frame = socket.receive_within(INIT_PATIENCE).await.expect("it is closed in time");
         assert_eq!(frame, Frame::Closed(4408, "Connection initialisation timeout".to_owned()));
     }
 
-    async fn a_second_connection_init_closes_with_4429(app: SmallCatalog) {
+    async fn a_second_connection_init_closes_with_4429(app: Tables) {
         let served = Served::start(&app).await;
         let mut socket = opened(&served).await;
         socket.init("").await;
@@ -99,7 +99,7 @@ both_databases! {
         assert_eq!(socket.closed().await, (4429, "Too many initialisation requests".to_owned()));
     }
 
-    async fn a_stopping_server_closes_with_1001(app: SmallCatalog) {
+    async fn a_stopping_server_closes_with_1001(app: Tables) {
         let served = Served::start(&app).await;
         let mut socket = opened(&served).await;
         socket.init("").await;
@@ -107,7 +107,7 @@ both_databases! {
         assert_eq!(closed, (1001, "Going away".to_owned()));
     }
 
-    async fn other_subprotocols_and_foreign_pages_are_refused(app: SmallCatalog) {
+    async fn other_subprotocols_and_foreign_pages_are_refused(app: Tables) {
         let served = Served::start(&app).await;
         let spoken = ("sec-websocket-protocol", "graphql-transport-ws");
         assert_eq!(upgrade_status(&served, &[]).await, 400);
@@ -120,7 +120,7 @@ both_databases! {
         assert_eq!(upgrade_status(&served, &[spoken, ("origin", &public)]).await, 101);
     }
 
-    async fn queries_run_over_the_socket_and_refusals_are_errors(app: SmallCatalog) {
+    async fn queries_run_over_the_socket_and_refusals_are_errors(app: Tables) {
         let served = Served::start(&app).await;
         let mut socket = opened(&served).await;
         socket.send(&json!({ "type": "ping" })).await;
@@ -155,7 +155,7 @@ both_databases! {
         socket.close().await;
     }
 
-    async fn the_npm_client_is_served(app: SmallCatalog) {
+    async fn the_npm_client_is_served(app: Tables) {
         let served = Served::start(&app).await;
         let url = served.client.url.replacen("http", "ws", 1) + "/graphql";
         let told = judge("socket.mjs", &[&url], "").await;

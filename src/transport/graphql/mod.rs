@@ -9,6 +9,7 @@ pub mod charges;
 pub mod enums;
 pub mod errors;
 pub mod identity;
+pub mod list;
 pub mod loaders;
 pub mod pipeline;
 pub mod products;

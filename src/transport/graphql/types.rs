@@ -239,12 +239,12 @@ macro_rules! connection {
         #[async_graphql::Object]
         impl $connection {
             /// The items with their cursors.
-            async fn edges(&self) -> &[$edge] {
-                &self.edges
+            async fn edges(&self) -> $crate::transport::graphql::list::List<&$edge> {
+                self.edges.iter().collect()
             }
 
             /// The items alone.
-            async fn nodes(&self) -> Vec<&$node> {
+            async fn nodes(&self) -> $crate::transport::graphql::list::List<&$node> {
                 self.edges.iter().map(|edge| &edge.node).collect()
             }
 

@@ -100,6 +100,15 @@ impl Answer {
         answer
     }
 
+    /// The answer to a request that was refused ahead of the pipeline: a fault of the server names the request.
+    #[must_use]
+    pub fn closed(refusal: Refusal, request_id: &str) -> Self {
+        match refusal.code {
+            ErrorCode::InternalServerError => Self::failed(request_id),
+            _ => Self::refused(refusal),
+        }
+    }
+
     /// The same answer, telling what it cost.
     #[must_use]
     pub fn with_cost(mut self, cost: Cost) -> Self {

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::problem::ErrorCode;
+use crate::transport::graphql::list::List;
 
 const SDL: &str = "
     type Query {
@@ -87,8 +88,8 @@ impl Strict {
     async fn may(&self) -> Option<i32> {
         Some(1)
     }
-    async fn list(&self) -> Option<Vec<Item>> {
-        Some(vec![Item, Item])
+    async fn list(&self) -> Option<List<Item>> {
+        Some(List(vec![Item, Item]))
     }
 }
 
@@ -223,6 +224,7 @@ async fn a_failing_non_null_field_nulls_its_parent_and_says_where() {
     assert_eq!(answer["errors"][0]["path"], json!(["known"]));
     let answer = bench.run("{strict{may list{must}}}", json!({})).await;
     assert_eq!(answer["data"], json!({"strict": {"may": 1, "list": null}}));
+    assert_eq!(answer["errors"][0]["path"], json!(["strict", "list", 0, "must"]));
 }
 
 #[tokio::test]
