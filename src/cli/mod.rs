@@ -18,9 +18,12 @@ use crate::ctx::Deps;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
 pub mod admin;
+pub mod catalog;
 pub mod keys;
 pub mod migrate;
 pub mod partner;
+pub mod price;
+pub mod rates;
 pub mod stock;
 pub mod verify;
 pub mod wallet;
@@ -52,6 +55,15 @@ enum Command {
     /// Open, list and stop partners, and manage their credentials
     #[command(subcommand)]
     Partner(partner::PartnerCommand),
+    /// Import products
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
+    /// Import exchange rates
+    #[command(subcommand)]
+    Rates(rates::RatesCommand),
+    /// Set, list and remove the rules from which prices are made
+    #[command(subcommand)]
+    Price(price::PriceCommand),
     /// Open and list the accounts of the people who run the system
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -180,6 +192,24 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Verify => {
             let deps = open(config).await?;
             let outcome = verify::run(Arc::clone(&deps), cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Catalog(command) => {
+            let deps = open(config).await?;
+            let outcome = catalog::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Rates(command) => {
+            let deps = open(config).await?;
+            let outcome = rates::run(Arc::clone(&deps), command, cli.json).await;
+            app::close(&deps).await;
+            outcome
+        }
+        Command::Price(command) => {
+            let deps = open(config).await?;
+            let outcome = price::run(Arc::clone(&deps), command, cli.json).await;
             app::close(&deps).await;
             outcome
         }
