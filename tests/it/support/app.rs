@@ -4,12 +4,14 @@
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity::timestamp::Timestamp;
 use futures_util::FutureExt as _;
 use octopus_cards::app;
 use octopus_cards::clock::{Clock as _, FixedClock, SeededIds};
 use octopus_cards::ctx::{Ctx, Deps};
+use octopus_cards::domain::verify;
 use octopus_cards::problem::Problem;
 use reqwest::Method;
 use serde_json::Value;
@@ -39,6 +41,7 @@ pub struct TestApp {
     /// A caller of the server.
     pub client: Client,
     server: Arc<Server>,
+    books_are_broken: Arc<AtomicBool>,
 }
 
 /// The running server, and what ends it.
@@ -84,8 +87,10 @@ where
     runtime.expect("the machine can start threads").block_on(async {
         let app = TestApp::start(dialect, contents).await;
         let outcome = AssertUnwindSafe(body(app.clone())).catch_unwind().await;
-        app.finish().await;
-        if let Err(panic) = outcome {
+        // What the test found comes first; then what the books say; the database is removed whatever comes.
+        let ending = AssertUnwindSafe(app.end(outcome.is_ok())).catch_unwind().await;
+        app.database.remove().await;
+        if let Err(panic) = outcome.and(ending) {
             resume_unwind(panic);
         }
     });
@@ -106,7 +111,8 @@ impl TestApp {
         let ended = served
             .then(|| tokio::spawn(app::serve(Arc::clone(&deps), listener, stop.clone().cancelled_owned())));
         let server = Arc::new(Server { stop, ended: Mutex::new(ended) });
-        Self { database: Arc::new(database), deps, clock, client, server }
+        let books_are_broken = Arc::default();
+        Self { database: Arc::new(database), deps, clock, client, server, books_are_broken }
     }
 
     /// The first partner, signed in. Its wallets are funded, its default currency is USD.
@@ -160,9 +166,25 @@ impl TestApp {
         }
     }
 
-    async fn finish(self) {
+    /// Runs every check of `octopus verify`.
+    ///
+    /// # Panics
+    /// If one finds something.
+    pub async fn verify_clean(&self) {
+        let findings = verify::verify(&self.deps).await.expect("the database answers");
+        assert!(findings.is_empty(), "the books are broken: {findings:#?}");
+    }
+
+    /// Says that this test breaks the books on purpose: they are not verified at its end.
+    pub fn books_are_broken(&self) {
+        self.books_are_broken.store(true, Ordering::SeqCst);
+    }
+
+    async fn end(&self, passed: bool) {
         self.stop().await;
+        if passed && !self.books_are_broken.load(Ordering::SeqCst) {
+            self.verify_clean().await;
+        }
         app::close(&self.deps).await;
-        self.database.remove().await;
     }
 }
