@@ -7,6 +7,7 @@
 //! the given keys is refused, and never written to.
 //! What is not here: which codes are sealed, and who may open them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use super::secret::{Contents, Opened, Secret};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
-use crate::problem::Problem;
+use crate::problem::{ErrorCode, Problem};
 use crate::store::{begin, write};
 
 /// How a sealed text is laid out; its first byte.
@@ -93,7 +94,7 @@ impl fmt::Debug for Vault {
 /// SERVICE_UNAVAILABLE, telling how keys are made.
 pub fn require_vault(deps: &Deps) -> Result<(), Problem> {
     let missing = || KeyError::Missing { path: deps.config.keys_dir.join("master-1.key") };
-    deps.find_feature::<Vault>().map(drop).ok_or_else(|| Problem::unavailable(missing()))
+    deps.find_feature::<Vault>().map(drop).ok_or_else(|| unusable(missing().to_string()))
 }
 
 /// The vault of a context.
@@ -130,7 +131,7 @@ impl Vault {
         clock: &dyn Clock,
         ids: &dyn Ids,
     ) -> Result<Self, Problem> {
-        let keys = provider.keys().map_err(Problem::unavailable)?;
+        let keys = provider.keys().map_err(|error| unusable(error.to_string()))?;
         let masters: BTreeMap<i32, XChaCha20Poly1305> =
             keys.masters.iter().map(|(version, key)| (*version, cipher(key.bytes()))).collect();
         let known = entity::master_keys::Entity::find().all(&database.reader).await?;
@@ -404,6 +405,11 @@ async fn put_on_record(
     Ok(())
 }
 
+/// Keys that cannot be used end a start or a command, whose user reads why.
+fn unusable(reason: impl Into<Cow<'static, str>>) -> Problem {
+    Problem::new(ErrorCode::ServiceUnavailable, reason)
+}
+
 /// Tells the master key that wraps now.
 fn check_canaries(
     masters: &BTreeMap<i32, XChaCha20Poly1305>,
@@ -413,19 +419,15 @@ fn check_canaries(
     for row in known.iter().filter(|row| row.retired_at.is_none()) {
         let version = row.version;
         let master = masters.get(&version).ok_or_else(|| {
-            Problem::unavailable(format!("master key {version} is missing; this database's codes need it"))
+            unusable(format!("master key {version} is missing; this database's codes need it"))
         })?;
         let opened = open(master, &row.canary, &canary_binding(version)).ok_or_else(|| {
-            Problem::unavailable(format!(
-                "master key {version} is not the one that this database was sealed with"
-            ))
+            unusable(format!("master key {version} is not the one that this database was sealed with"))
         })?;
         if *opened != canary(index) {
-            return Err(Problem::unavailable(
-                "the index key is not the one that this database was filled with",
-            ));
+            return Err(unusable("the index key is not the one that this database was filled with"));
         }
     }
     let current = known.iter().filter(|row| row.retired_at.is_none()).map(|row| row.version).max();
-    current.ok_or_else(|| Problem::unavailable("this database has no master key on record that is in use"))
+    current.ok_or_else(|| unusable("this database has no master key on record that is in use"))
 }

@@ -16,4 +16,5 @@ pub mod products;
 mod root;
 pub mod types;
 pub mod user_errors;
+pub mod wallet;
 pub use root::{Schema, build_schema, request_data};

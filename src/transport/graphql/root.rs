@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_graphql::{Data, EmptySubscription, MergedObject, ValidationMode};
 
 use super::identity::{IdentityMutation, IdentityQuery};
+use super::wallet::{FundsLoader, WalletQuery};
 use crate::ctx::{Ctx, Deps};
 
 /// The running schema.
@@ -16,7 +17,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// What reads.
 #[derive(MergedObject, Default)]
-pub struct Query(IdentityQuery);
+pub struct Query(IdentityQuery, WalletQuery);
 
 /// What changes. Each field either does the whole of what it says or nothing, and tells refusals in `userErrors`.
 #[derive(MergedObject, Default)]
@@ -33,6 +34,7 @@ pub fn build_schema(_deps: &Arc<Deps>) -> Schema {
 /// What each request brings to its resolvers.
 pub fn request_data(ctx: Ctx) -> Data {
     let mut data = Data::default();
+    data.insert(FundsLoader::new(&ctx));
     data.insert(ctx);
     data
 }

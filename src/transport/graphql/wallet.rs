@@ -1,0 +1,298 @@
+//! Wallets in the contract.
+//!
+//! What lives here: wallets, their entries and statements, and the fields that read them.
+//! What is always true: balance, held and available of a wallet are of one moment, and a page of wallets costs one statement
+//! for all three.
+//! What is not here: changes of wallets; orders debit them, operators credit them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use entity::ids::WalletId;
+use entity::state::TransactionKind;
+use entity::wallets;
+use tokio::sync::OnceCell;
+
+use super::enums::{StatementFormat, WalletEntryKind};
+use super::loaders::{RequestLoader, load, loader};
+use super::types::{BigInt, ConnectionParts, Count, CurrencyCode, DateTime, Money, connection, request};
+use crate::ctx::Ctx;
+use crate::domain::wallet::{self, Entry, EntryRange, Format, Funds, StatementRequest};
+use crate::problem::Problem;
+use crate::store::{PageRequest, decode_cursor};
+
+/// What wallets have, read in batches for one request.
+pub struct FundsLoader(RequestLoader<WalletId, Funds>);
+
+impl FundsLoader {
+    /// The loader of a request.
+    pub fn new(ctx: &Ctx) -> Self {
+        Self(loader(ctx, |ctx, wallets| Box::pin(wallet::funds_of(ctx, wallets))))
+    }
+}
+
+/// Prepaid money in one currency.
+#[derive(Debug, Clone)]
+pub struct Wallet {
+    model: wallets::Model,
+    /// What it has, read once for all three amounts; `None` where a page reads many wallets together.
+    alone: Option<Arc<OnceCell<Funds>>>,
+}
+
+impl From<wallets::Model> for Wallet {
+    /// A wallet that is read by itself, as it is now: an event's, for a subscription outlives what a loader remembers.
+    fn from(model: wallets::Model) -> Self {
+        Self { model, alone: Some(Arc::default()) }
+    }
+}
+
+impl Wallet {
+    fn of_page(model: wallets::Model) -> Self {
+        Self { model, alone: None }
+    }
+
+    async fn funds(&self, context: &Context<'_>) -> Result<Funds, Problem> {
+        let id = self.model.id;
+        let Some(alone) = &self.alone else {
+            return load(&context.data_unchecked::<FundsLoader>().0, id)
+                .await?
+                .ok_or_else(Problem::not_found);
+        };
+        let read = async || {
+            let found = wallet::funds_of(request(context).clone(), vec![id]).await?;
+            found.get(&id).copied().ok_or_else(Problem::not_found)
+        };
+        alone.get_or_try_init(read).await.copied()
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money::from_minor(minor, self.model.currency)
+    }
+}
+
+/// Prepaid money in one currency.
+#[Object]
+impl Wallet {
+    /// The id, beginning with wal_.
+    pub(super) async fn id(&self) -> ID {
+        self.model.id.to_string().into()
+    }
+
+    /// The currency.
+    async fn currency(&self) -> CurrencyCode {
+        CurrencyCode(self.model.currency)
+    }
+
+    /// All of it: available + held.
+    async fn balance(&self, context: &Context<'_>) -> Result<Money, Problem> {
+        let funds = self.funds(context).await?;
+        Ok(self.money(funds.available.saturating_add(funds.held)))
+    }
+
+    /// What open units hold until they are delivered or refunded.
+    async fn held(&self, context: &Context<'_>) -> Result<Money, Problem> {
+        Ok(self.money(self.funds(context).await?.held))
+    }
+
+    /// What can be spent.
+    async fn available(&self, context: &Context<'_>) -> Result<Money, Problem> {
+        Ok(self.money(self.funds(context).await?.available))
+    }
+
+    /// The entries of the available money, newest first.
+    #[expect(clippy::too_many_arguments, reason = "the contract's arguments, one each")]
+    async fn entries(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Entries at or after this instant.")] from: Option<DateTime>,
+        #[graphql(desc = "Entries before this instant.")] to: Option<DateTime>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End ahead of this cursor.")] before: Option<String>,
+    ) -> Result<WalletEntryConnection, Problem> {
+        let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
+        let (ctx, wallet, range) = (request(context).clone(), self.model.id, range(from, to));
+        let page = wallet::list_entries(&ctx, wallet, range, &page).await?;
+        let count: Count = Box::new(move || {
+            let ctx = ctx.clone();
+            Box::pin(async move { wallet::count_entries(&ctx, wallet, range).await })
+        });
+        Ok(ConnectionParts::new(page, |entry| entry.sequence.to_string(), WalletEntry, count).into())
+    }
+
+    /// The same entries as text, oldest first, for accounting.
+    #[expect(clippy::too_many_arguments, reason = "the contract's arguments, one each")]
+    async fn statement(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The form of the text.", default_with = "StatementFormat::Csv")]
+        format: StatementFormat,
+        #[graphql(desc = "Entries at or after this instant.")] from: Option<DateTime>,
+        #[graphql(desc = "Entries before this instant.")] to: Option<DateTime>,
+        #[graphql(desc = "How many entries, 1 to 10,000.", default = 10000)] first: Option<i32>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+    ) -> Result<Statement, Problem> {
+        let wanted = StatementRequest {
+            format: match format {
+                StatementFormat::Csv => Format::Csv,
+                StatementFormat::JsonLines => Format::JsonLines,
+            },
+            range: range(from, to),
+            first: first.unwrap_or(10_000),
+            after: after.as_deref().map(|after| decode_cursor("after", after)).transpose()?,
+        };
+        let text = wallet::statement(request(context), self.model.id, &wanted).await?;
+        Ok(Statement {
+            format,
+            content: text.content,
+            entry_count: i32::try_from(text.entries).unwrap_or(i32::MAX),
+            end_cursor: text.end_cursor,
+            has_next_page: text.has_next,
+        })
+    }
+}
+
+fn range(from: Option<DateTime>, to: Option<DateTime>) -> EntryRange {
+    EntryRange { from: from.map(|from| from.0), to: to.map(|to| to.0) }
+}
+
+connection! {
+    /// A page of wallets.
+    WalletConnection,
+    /// One item of a page of wallets.
+    WalletEdge,
+    Wallet
+}
+
+/// One change of a wallet's available money. Entries are never changed or removed.
+#[derive(Debug, Clone)]
+pub struct WalletEntry(Entry);
+
+impl From<Entry> for WalletEntry {
+    fn from(entry: Entry) -> Self {
+        Self(entry)
+    }
+}
+
+/// One change of a wallet's available money. Entries are never changed or removed.
+#[Object]
+impl WalletEntry {
+    /// The id, beginning with pst_.
+    pub(super) async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    /// Its number in the wallet, from 1 without gaps.
+    async fn sequence(&self) -> BigInt {
+        BigInt(self.0.sequence)
+    }
+
+    /// What moved the money.
+    async fn kind(&self) -> Result<WalletEntryKind, Problem> {
+        Ok(match self.0.kind {
+            TransactionKind::Credit => WalletEntryKind::Credit,
+            TransactionKind::Sale => WalletEntryKind::Sale,
+            TransactionKind::Hold => WalletEntryKind::Hold,
+            TransactionKind::Release => WalletEntryKind::Release,
+            TransactionKind::Refund => WalletEntryKind::Refund,
+            TransactionKind::Adjustment => WalletEntryKind::Adjustment,
+            kind @ (TransactionKind::Capture | TransactionKind::StockLoad) => {
+                return Err(Problem::internal(format!("a {kind} changed a wallet's available money")));
+            }
+        })
+    }
+
+    /// The change: negative where money left.
+    async fn amount(&self) -> Money {
+        Money::from_minor(self.0.amount, self.0.currency)
+    }
+
+    /// What was available before.
+    async fn balance_before(&self) -> Money {
+        Money::from_minor(self.0.balance_before, self.0.currency)
+    }
+
+    /// What was available after.
+    async fn balance_after(&self) -> Money {
+        Money::from_minor(self.0.balance_after, self.0.currency)
+    }
+
+    /// The reference of the order or of the credit.
+    async fn reference(&self) -> Option<&str> {
+        self.0.reference.as_deref()
+    }
+
+    /// When.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+}
+
+connection! {
+    /// A page of wallet entries.
+    WalletEntryConnection,
+    /// One item of a page of wallet entries.
+    WalletEntryEdge,
+    WalletEntry
+}
+
+/// A wallet's entries as text.
+#[derive(SimpleObject)]
+pub struct Statement {
+    /// The form of the text.
+    format: StatementFormat,
+    /// The text.
+    content: String,
+    /// How many entries it has.
+    entry_count: i32,
+    /// The last entry's cursor; null if there is none.
+    end_cursor: Option<String>,
+    /// Whether entries follow.
+    has_next_page: bool,
+}
+
+/// The wallet's reads.
+#[derive(Debug, Default)]
+pub struct WalletQuery;
+
+#[Object]
+impl WalletQuery {
+    /// The wallets of the calling partner, by currency. Needs wallet:read.
+    async fn wallets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many from the start, 1 to 100; 20 when neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "End ahead of this cursor.")] before: Option<String>,
+    ) -> Option<Result<WalletConnection, Problem>> {
+        let page = PageRequest::new(first, after.as_deref(), last, before.as_deref());
+        Some(match page {
+            Ok(page) => list(request(context), &page).await,
+            Err(problem) => Err(problem),
+        })
+    }
+
+    /// The calling partner's wallet in a currency; null if it holds none. Needs wallet:read.
+    async fn wallet(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The wallet's currency.")] currency: CurrencyCode,
+    ) -> Option<Result<Wallet, Problem>> {
+        let found = wallet::find_wallet_by_currency(request(context), currency.0).await;
+        found.map(|found| found.map(Wallet::from)).transpose()
+    }
+}
+
+async fn list(ctx: &Ctx, page: &PageRequest) -> Result<WalletConnection, Problem> {
+    let page = wallet::list_wallets(ctx, page).await?;
+    let ctx = ctx.clone();
+    let count: Count = Box::new(move || {
+        let ctx = ctx.clone();
+        Box::pin(async move { wallet::count_wallets(&ctx).await })
+    });
+    Ok(ConnectionParts::new(page, |wallet| wallet.currency.to_string(), Wallet::of_page, count).into())
+}
