@@ -7,6 +7,7 @@ mod support;
 mod endpoint;
 mod examples;
 mod harness;
+mod identity;
 mod playground;
 mod readme;
 mod reference;

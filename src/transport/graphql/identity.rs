@@ -8,7 +8,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::{admins, api_credentials, partners};
 
 use super::enums::{Scope, SecondFactorMethod};
-use super::types::{ConnectionParts, CurrencyCode, DateTime, connection, request};
+use super::types::{ConnectionParts, Count, CurrencyCode, DateTime, connection, request};
 use super::user_errors::UserError;
 use crate::ctx::Ctx;
 use crate::domain::identity::{self, CreateCredential, IdentityRefusal, Login, Secret, Tokens, parse_scopes};
@@ -302,13 +302,12 @@ impl IdentityQuery {
 async fn list_credentials(ctx: &Ctx, page: &PageRequest) -> Result<ApiCredentialConnection, Problem> {
     let page = identity::list_credentials(ctx, page).await?;
     let ctx = ctx.clone();
-    let count = Box::new(move || {
+    let count: Count = Box::new(move || {
         let ctx = ctx.clone();
-        let counted = async move {
+        Box::pin(async move {
             let count = identity::count_credentials(&ctx).await?;
             Ok(i64::try_from(count).unwrap_or(i64::MAX))
-        };
-        Box::pin(counted) as futures_util::future::BoxFuture<'static, _>
+        })
     });
     let parts = ConnectionParts::new(page, |credential| credential.id.to_string(), ApiCredential, count);
     Ok(parts.into())
