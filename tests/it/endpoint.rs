@@ -2,51 +2,15 @@
 //! Always true: what is refused has changed nothing, and says so with the code and the status that DESIGN.md gives it.
 //! Not here: sockets (`ws.rs`), what operations do (the features' files).
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 
-use octopus_cards::transport::http::{AppState, serve};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::process::Command;
-use tokio::sync::oneshot;
 
 use super::support::answer::Answer;
-use super::support::app::TestApp;
 use super::support::client::Client;
-
-/// A server of its own, stopped when dropped.
-pub struct Served {
-    /// A caller of it.
-    pub client: Client,
-    stop: Option<oneshot::Sender<()>>,
-    task: Option<tokio::task::JoinHandle<()>>,
-}
-
-impl Served {
-    /// Serves on a free port.
-    pub async fn start(app: &TestApp) -> Self {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
-        let state = AppState::new(Arc::clone(&app.deps));
-        let until = async move {
-            let _ = stopped.await;
-        };
-        let task = tokio::spawn(serve(listener, state, until));
-        Self { client: Client::new(format!("http://{address}")), stop: Some(stop), task: Some(task) }
-    }
-
-    /// Stops it and waits for its end.
-    pub async fn stop(mut self) {
-        drop(self.stop.take());
-        let task = self.task.take().expect("it is stopped once");
-        task.await.expect("the server does not panic");
-    }
-}
 
 /// Runs one of the npm programs in `tests/judges`, and hands its input to it.
 pub async fn judge(program: &str, arguments: &[&str], input: &str) -> String {
@@ -90,24 +54,21 @@ const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
 
 both_databases! {
-    async fn passes_every_audit_of_graphql_over_http(app: Tables) {
-        let served = Served::start(&app).await;
-        let told = judge("audits.mjs", &[&format!("{}/graphql", served.client.url)], "").await;
+    async fn passes_every_audit_of_graphql_over_http(app: SmallCatalog) {
+        let told = judge("audits.mjs", &[&format!("{}/graphql", app.client.url)], "").await;
         assert_eq!(told.trim(), "61 passed, 0 failed");
     }
 
-    async fn judges_documents_as_graphql_js_does(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn judges_documents_as_graphql_js_does(app: SmallCatalog) {
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
-        let arguments = [&*format!("{}/graphql", served.client.url), schema.to_str().expect("it is UTF-8")];
+        let arguments = [&*format!("{}/graphql", app.client.url), schema.to_str().expect("it is UTF-8")];
         let lines: String = DOCUMENTS.iter().map(|document| json!(document).to_string() + "\n").collect();
         let told = judge("parser.mjs", &arguments, &lines).await;
         assert_eq!(told.trim(), format!("{} passed, 0 failed", DOCUMENTS.len()));
     }
 
-    async fn refuses_what_is_no_request(app: Tables) {
-        let served = Served::start(&app).await;
-        let client = &served.client;
+    async fn refuses_what_is_no_request(app: SmallCatalog) {
+        let client = &app.client;
         let large = format!("{{\"query\":\"{{__typename}}\",\"x\":\"{}\"}}", "x".repeat(1 << 20));
         let nested = format!("{{\"query\":\"{{__typename}}\",\"variables\":{{\"x\":{}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
         for (content_type, accept, body, status, expected) in [
@@ -138,9 +99,8 @@ both_databases! {
         }
     }
 
-    async fn every_answer_carries_its_headers(app: Tables) {
-        let served = Served::start(&app).await;
-        let answer = post(&served.client, JSON, GRAPHQL, "{\"query\":\"{__typename}\"}").await;
+    async fn every_answer_carries_its_headers(app: SmallCatalog) {
+        let answer = post(&app.client, JSON, GRAPHQL, "{\"query\":\"{__typename}\"}").await;
         assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
         for (name, value) in [
             ("content-type", "application/graphql-response+json; charset=utf-8"),
@@ -154,18 +114,17 @@ both_databases! {
         }
         assert!(answer.header("x-request-id").starts_with("req_"));
         let given = "0190b3a0-0000-7000-8000-000000000001";
-        let request = served.client.request(Method::GET, "/healthz").header("x-request-id", given);
+        let request = app.client.request(Method::GET, "/healthz").header("x-request-id", given);
         let named = Answer::read(request.send().await.expect("it answers")).await;
-        let again = served.client.request(Method::GET, "/healthz").header("x-request-id", named.header("x-request-id"));
+        let again = app.client.request(Method::GET, "/healthz").header("x-request-id", named.header("x-request-id"));
         let again = Answer::read(again.send().await.expect("it answers")).await;
         assert_eq!(again.header("x-request-id"), named.header("x-request-id"), "a given id is kept");
-        let forged = served.client.request(Method::GET, "/healthz").header("x-request-id", "x\u{7f}y".replace('\u{7f}', " "));
+        let forged = app.client.request(Method::GET, "/healthz").header("x-request-id", "x\u{7f}y".replace('\u{7f}', " "));
         let forged = Answer::read(forged.send().await.expect("it answers")).await;
         assert!(forged.header("x-request-id").starts_with("req_"), "anything else is replaced");
     }
 
-    async fn methods_that_are_not_taken_are_told_which_are(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn methods_that_are_not_taken_are_told_which_are(app: SmallCatalog) {
         let mutation = "/graphql?query=mutation%7Blogout%7BuserErrors%7Bcode%7D%7D%7D";
         for (method, path, allow) in [
             (Method::GET, mutation, "POST"),
@@ -173,17 +132,16 @@ both_databases! {
             (Method::DELETE, "/graphql", "GET, POST"),
             (Method::OPTIONS, "/graphql", "GET, POST"),
         ] {
-            let answer = Answer::read(served.client.request(method.clone(), path).send().await.expect("it answers")).await;
+            let answer = Answer::read(app.client.request(method.clone(), path).send().await.expect("it answers")).await;
             assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, allow), "{method} {path}");
             assert_eq!(code(&answer), "BAD_REQUEST");
         }
         let query = "/graphql?query=%7B__typename%7D";
-        let answer = Answer::read(served.client.request(Method::GET, query).send().await.expect("it answers")).await;
+        let answer = Answer::read(app.client.request(Method::GET, query).send().await.expect("it answers")).await;
         assert_eq!(answer.data(), &json!({ "__typename": "Query" }));
     }
 
-    async fn without_a_token_only_signing_in_and_introspection_work(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn without_a_token_only_signing_in_and_introspection_work(app: SmallCatalog) {
         for document in [
             "{ viewer { scopes } }",
             "{ __typename wallets { nodes { id } } }",
@@ -191,25 +149,78 @@ both_databases! {
             "mutation { createOrder(input: { reference: \"r\", productId: \"p\" }) { order { id } } }",
             "mutation { login(input: { username: \"a\", password: \"b\" }) { token } logout { userErrors { code } } }",
         ] {
-            let answer = served.client.graphql("", document, json!({})).await;
+            let answer = app.client.graphql("", document, json!({})).await;
             assert_eq!(code(&answer), "UNAUTHENTICATED", "{document}");
             assert!(answer.body.get("data").is_none(), "{document}");
         }
-        let open = served.client.graphql("", "{ __typename __schema { queryType { name } } }", json!({})).await;
+        let open = app.client.graphql("", "{ __typename __schema { queryType { name } } }", json!({})).await;
         assert_eq!(open.text("__schema.queryType.name"), "Query");
     }
 
-    async fn a_bad_token_closes_the_endpoint(app: Tables) {
-        let served = Served::start(&app).await;
-        let answer = served.client.graphql("not.a.token", "{ __typename }", json!({})).await;
+    async fn a_bad_token_closes_the_endpoint(app: SmallCatalog) {
+        let answer = app.client.graphql("not.a.token", "{ __typename }", json!({})).await;
         assert_eq!(answer.status.as_u16(), 401);
         assert_eq!(code(&answer), "UNAUTHENTICATED");
         assert!(answer.header("www-authenticate").starts_with("Bearer"));
         assert!(answer.body.get("data").is_none());
     }
 
-    async fn a_fragment_bomb_is_refused(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn an_expired_token_only_refreshes(app: SmallCatalog) {
+        let partner = app.partner().await;
+        partner.graphql("{ viewer { scopes } }", json!({})).await.data();
+        app.advance_secs(3_601);
+        for document in ["{ viewer { scopes } }", "{ __typename }", "{ nothing }", "{"] {
+            let answer = partner.graphql(document, json!({})).await;
+            assert_eq!(answer.status.as_u16(), 401, "{document}");
+            assert_eq!(code(&answer), "UNAUTHENTICATED", "{document}");
+            assert!(answer.body.get("data").is_none(), "{document}");
+        }
+        let refresh = "mutation ($input: RefreshTokenInput!) {
+            refreshToken(input: $input) { token userErrors { code } }
+        }";
+        let input = json!({ "input": { "refreshToken": partner.session.refresh_token } });
+        let both = refresh.replace("refreshToken(", "logout { userErrors { code } } refreshToken(");
+        assert_eq!(partner.graphql(&both, input.clone()).await.status.as_u16(), 401, "nothing beside it");
+        let renewed = partner.graphql(refresh, input).await;
+        renewed.payload("refreshToken");
+        let token = renewed.text("refreshToken.token");
+        app.client.graphql(token, "{ viewer { scopes } }", json!({})).await.data();
+    }
+
+    async fn the_cost_of_an_operation_is_told(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let answer = partner.graphql("{ products(first: 50) { nodes { id } } }", json!({})).await;
+        answer.data();
+        let cost = answer.body_at("extensions.cost");
+        assert_eq!(cost["requestedQueryCost"], 51);
+        assert!(cost["actualQueryCost"].as_u64().is_some_and(|actual| (1..=51).contains(&actual)), "{cost}");
+        let status = &cost["throttleStatus"];
+        assert_eq!((&status["maximumAvailable"], &status["restoreRate"]), (&json!(1_000_000), &json!(50_000)));
+        let deep = "{ orders(first: 100) { nodes { units(first: 100) { nodes { id order {
+            units(first: 100) { nodes { id } } } } } } } }";
+        let answer = partner.graphql(deep, json!({})).await;
+        assert!(["QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED"].contains(&code(&answer)), "{answer:#?}");
+    }
+
+    async fn a_page_outside_its_bounds_is_refused_by_name(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for (arguments, field) in [
+            ("first: 101", "first"),
+            ("first: 0", "first"),
+            ("first: -1", "first"),
+            ("last: 101", "last"),
+            ("first: 1, after: \"no cursor\"", "after"),
+            ("first: 1, after: \"\"", "after"),
+        ] {
+            let document = format!("{{ products({arguments}) {{ nodes {{ id }} }} }}");
+            let answer = partner.graphql(&document, json!({})).await;
+            answer.expect_status(200).expect_errors(&[("BAD_USER_INPUT", "products")]);
+            assert_eq!(answer.body["errors"][0]["extensions"]["field"], json!([field]), "{arguments}");
+            assert_eq!(answer.body["data"], json!({ "products": null }), "{arguments}");
+        }
+    }
+
+    async fn a_fragment_bomb_is_refused(app: SmallCatalog) {
         let mut deep = "{...f0}".to_owned();
         for level in 0..30 {
             deep += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
@@ -233,37 +244,34 @@ both_databases! {
             (&*"{a".repeat(10_000), "QUERY_TOO_COMPLEX"),
             (&*format!("#{}", "x".repeat(70_000)), "PAYLOAD_TOO_LARGE"),
         ] {
-            let answer = served.client.graphql("", document, json!({})).await;
+            let answer = app.client.graphql("", document, json!({})).await;
             assert_eq!(code(&answer), expected, "{:.80}", document);
             assert!(answer.body["errors"].as_array().is_some_and(|errors| errors.len() <= 10));
             assert!(answer.body.to_string().len() < 8_000, "{:.80}", document);
         }
     }
 
-    async fn a_document_may_be_named_by_its_hash_once_it_was_sent(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn a_document_may_be_named_by_its_hash_once_it_was_sent(app: SmallCatalog) {
         let document = "{ __typename }";
         let hash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b";
         let persisted = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
-        let unknown = served.client.graphql_body("", &json!({ "extensions": persisted })).await;
+        let unknown = app.client.graphql_body("", &json!({ "extensions": persisted })).await;
         assert_eq!(code(&unknown), "PERSISTED_QUERY_NOT_FOUND");
         assert_eq!(unknown.body["errors"][0]["message"], "PersistedQueryNotFound");
         let sent = json!({ "query": document, "extensions": persisted });
-        served.client.graphql_body("", &sent).await.data();
-        let found = served.client.graphql_body("", &json!({ "extensions": persisted })).await;
+        app.client.graphql_body("", &sent).await.data();
+        let found = app.client.graphql_body("", &json!({ "extensions": persisted })).await;
         assert_eq!(found.data(), &json!({ "__typename": "Query" }));
         let forged = json!({ "query": "{ a: __typename }", "extensions": persisted });
-        assert_eq!(code(&served.client.graphql_body("", &forged).await), "BAD_REQUEST");
+        assert_eq!(code(&app.client.graphql_body("", &forged).await), "BAD_REQUEST");
     }
 
-    async fn says_whether_it_lives_and_whether_it_is_ready(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn says_whether_it_lives_and_whether_it_is_ready(app: SmallCatalog) {
         for (path, word) in [("/healthz", "ok"), ("/readyz", "ready")] {
-            let answer = served.client.rest(Method::GET, path, "", &Value::Null).await;
+            let answer = app.client.rest(Method::GET, path, "", &Value::Null).await;
             assert_eq!(answer.expect_status(200).body, json!({ "status": word }));
         }
-        served.client.rest(Method::GET, "/nowhere", "", &Value::Null).await.expect_problem(404, "NOT_FOUND");
-        served.stop().await;
+        app.client.rest(Method::GET, "/nowhere", "", &Value::Null).await.expect_problem(404, "NOT_FOUND");
     }
 }
 

@@ -6,19 +6,20 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::endpoint::{Served, judge};
+use super::endpoint::judge;
+use super::support::app::TestApp;
 use super::support::socket::{Frame, Socket};
 
 /// Longer than a socket may stay without `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(15);
 
-async fn opened(served: &Served) -> Socket {
-    Socket::connect(&served.client.url).await
+async fn opened(app: &TestApp) -> Socket {
+    Socket::connect(&app.client.url).await
 }
 
 /// Asks for an upgrade with these headers, as a plain HTTP request, and returns the status.
-async fn upgrade_status(served: &Served, headers: &[(&str, &str)]) -> u16 {
-    let mut request = served
+async fn upgrade_status(app: &TestApp, headers: &[(&str, &str)]) -> u16 {
+    let mut request = app
         .client
         .request(Method::GET, "/graphql")
         .header("connection", "upgrade")
@@ -39,8 +40,7 @@ fn message(frame: Frame) -> Value {
 }
 
 both_databases! {
-    async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: SmallCatalog) {
         let large = json!({ "type": "ping", "payload": { "x": "x".repeat(65 * 1024) } }).to_string();
         for text in [
             "not json",
@@ -51,78 +51,89 @@ both_databases! {
             r#"{"type":"subscribe","id":"1"}"#,
             &large,
         ] {
-            let mut socket = opened(&served).await;
+            let mut socket = opened(&app).await;
             socket.init("").await;
             socket.send_text(text).await;
             let (code, reason) = socket.closed().await;
             assert_eq!(code, 4400, "{text:.60}");
             assert!(!reason.is_empty() && reason.len() <= 100);
         }
-        let mut socket = opened(&served).await;
+        let mut socket = opened(&app).await;
         socket.send_binary(vec![1, 2, 3]).await;
         assert_eq!(socket.closed().await.0, 4400);
     }
 
-    async fn an_operation_before_connection_init_closes_with_4401(app: Tables) {
-        let served = Served::start(&app).await;
-        let mut socket = opened(&served).await;
+    async fn an_operation_before_connection_init_closes_with_4401(app: SmallCatalog) {
+        let mut socket = opened(&app).await;
         socket.subscribe("1", "{ __typename }", json!({})).await;
         assert_eq!(socket.closed().await, (4401, "Unauthorized".to_owned()));
     }
 
-    async fn a_bad_token_closes_with_4403(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn a_bad_token_closes_with_4403(app: SmallCatalog) {
         for payload in [
             json!({ "Authorization": "Bearer not.a.token" }),
             json!({ "authorization": "Bearer not.a.token" }),
             json!({ "token": "not.a.token" }),
             json!({ "token": 7 }),
         ] {
-            let mut socket = opened(&served).await;
+            let mut socket = opened(&app).await;
             socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
             assert_eq!(socket.closed().await.0, 4403, "{payload}");
         }
     }
 
-    async fn a_socket_without_connection_init_is_closed_with_4408(app: Tables) {
-        let served = Served::start(&app).await;
-        let mut socket = opened(&served).await;
+    async fn a_socket_is_closed_with_4403_when_its_token_expires(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let mut socket = partner.socket().await;
+        socket.subscribe("1", "{ viewer { scopes } }", json!({})).await;
+        socket.next_data("1").await;
+        app.advance_secs(3_601);
+        assert_eq!(socket.closed().await, (4403, "Forbidden: the token has expired".to_owned()));
+    }
+
+    async fn a_socket_is_closed_with_4403_when_its_session_ends(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let mut socket = partner.socket().await;
+        partner.graphql("mutation { logout { userErrors { code } } }", json!({})).await.payload("logout");
+        // What is known of a session may be five seconds old.
+        app.advance_secs(6);
+        assert_eq!(socket.closed().await, (4403, "Forbidden: the session has ended".to_owned()));
+    }
+
+    async fn a_socket_without_connection_init_is_closed_with_4408(app: SmallCatalog) {
+        let mut socket = opened(&app).await;
         let frame = socket.receive_within(INIT_PATIENCE).await.expect("it is closed in time");
         assert_eq!(frame, Frame::Closed(4408, "Connection initialisation timeout".to_owned()));
     }
 
-    async fn a_second_connection_init_closes_with_4429(app: Tables) {
-        let served = Served::start(&app).await;
-        let mut socket = opened(&served).await;
+    async fn a_second_connection_init_closes_with_4429(app: SmallCatalog) {
+        let mut socket = opened(&app).await;
         socket.init("").await;
         socket.send(&json!({ "type": "connection_init" })).await;
         assert_eq!(socket.closed().await, (4429, "Too many initialisation requests".to_owned()));
     }
 
-    async fn a_stopping_server_closes_with_1001(app: Tables) {
-        let served = Served::start(&app).await;
-        let mut socket = opened(&served).await;
+    async fn a_stopping_server_closes_with_1001(app: SmallCatalog) {
+        let mut socket = opened(&app).await;
         socket.init("").await;
-        let (closed, ()) = tokio::join!(socket.closed(), served.stop());
+        let (closed, ()) = tokio::join!(socket.closed(), app.stop());
         assert_eq!(closed, (1001, "Going away".to_owned()));
     }
 
-    async fn other_subprotocols_and_foreign_pages_are_refused(app: Tables) {
-        let served = Served::start(&app).await;
+    async fn other_subprotocols_and_foreign_pages_are_refused(app: SmallCatalog) {
         let spoken = ("sec-websocket-protocol", "graphql-transport-ws");
-        assert_eq!(upgrade_status(&served, &[]).await, 400);
-        assert_eq!(upgrade_status(&served, &[("sec-websocket-protocol", "graphql-ws")]).await, 400);
-        assert_eq!(upgrade_status(&served, &[spoken, ("origin", "https://evil.example")]).await, 403);
-        assert_eq!(upgrade_status(&served, &[spoken, ("origin", "null")]).await, 403);
-        assert_eq!(upgrade_status(&served, &[spoken]).await, 101);
-        assert_eq!(upgrade_status(&served, &[spoken, ("origin", &served.client.url)]).await, 101);
+        assert_eq!(upgrade_status(&app, &[]).await, 400);
+        assert_eq!(upgrade_status(&app, &[("sec-websocket-protocol", "graphql-ws")]).await, 400);
+        assert_eq!(upgrade_status(&app, &[spoken, ("origin", "https://evil.example")]).await, 403);
+        assert_eq!(upgrade_status(&app, &[spoken, ("origin", "null")]).await, 403);
+        assert_eq!(upgrade_status(&app, &[spoken]).await, 101);
+        assert_eq!(upgrade_status(&app, &[spoken, ("origin", &app.client.url)]).await, 101);
         let public = app.deps.config.public_url.clone();
-        assert_eq!(upgrade_status(&served, &[spoken, ("origin", &public)]).await, 101);
+        assert_eq!(upgrade_status(&app, &[spoken, ("origin", &public)]).await, 101);
     }
 
-    async fn queries_run_over_the_socket_and_refusals_are_errors(app: Tables) {
-        let served = Served::start(&app).await;
-        let mut socket = opened(&served).await;
+    async fn queries_run_over_the_socket_and_refusals_are_errors(app: SmallCatalog) {
+        let mut socket = opened(&app).await;
         socket.send(&json!({ "type": "ping" })).await;
         assert_eq!(message(socket.receive().await), json!({ "type": "pong" }), "even before connection_init");
         socket.init("").await;
@@ -155,9 +166,8 @@ both_databases! {
         socket.close().await;
     }
 
-    async fn the_npm_client_is_served(app: Tables) {
-        let served = Served::start(&app).await;
-        let url = served.client.url.replacen("http", "ws", 1) + "/graphql";
+    async fn the_npm_client_is_served(app: SmallCatalog) {
+        let url = app.client.url.replacen("http", "ws", 1) + "/graphql";
         let told = judge("socket.mjs", &[&url], "").await;
         assert_eq!(told.trim(), "5 passed, 0 failed");
     }

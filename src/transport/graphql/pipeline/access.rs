@@ -73,10 +73,13 @@ pub fn admit(ready: &Ready, carrier: Carrier, standing: Standing) -> Result<(), 
                 Err(Denial::Refused(Refusal::new(ErrorCode::Unauthenticated, message)))
             }
         },
-        Standing::Expired => match closed(&["__typename", "refreshToken"]) {
-            None => Ok(()),
-            Some(_) => Err(Denial::TokenExpired(Refusal::expired())),
-        },
+        Standing::Expired => {
+            let refreshes = ready.root_fields.iter().any(|field| field.name == "refreshToken");
+            match closed(&["__typename", "refreshToken"]) {
+                None if refreshes => Ok(()),
+                _ => Err(Denial::TokenExpired(Refusal::expired())),
+            }
+        }
     }
 }
 
@@ -120,6 +123,8 @@ mod tests {
             (Mutation, vec!["refreshToken"], Post, Expired, "ok"),
             (Mutation, vec!["refreshToken", "logout"], Post, Expired, "expired"),
             (Query, vec!["viewer"], Post, Expired, "expired"),
+            (Query, vec!["__typename"], Post, Expired, "expired"),
+            (Mutation, vec!["__typename", "refreshToken"], Post, Expired, "ok"),
         ] {
             let outcome = match admit(&ready(operation, &fields), carrier, standing) {
                 Ok(()) => "ok",
