@@ -41,7 +41,7 @@ deps-run:
 
 .PHONY: docs
 docs: ## Write docs/ again from the contract and a running server; a test tells when due
-	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it -- reference examples
+	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it -- reference examples --skip ::postgres
 
 .PHONY: playground
 playground: playground/dist/index.html ## The web page that the binary serves at /

@@ -2,8 +2,78 @@
 //! What is always true: a page is played from its top to its end on a server of its own; `make docs` writes what the
 //! server answered into the page, abridged, wherever it differs from what stands there.
 //! What is not here: the reference (`reference.rs`).
-#![allow(dead_code, reason = "the pages are played as soon as there is a server to play them on")]
 
 mod answer;
 mod page;
 mod player;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::reference::writes_docs;
+use super::support::app::TestApp;
+use player::Player;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples")
+}
+
+async fn play(app: &TestApp, name: &str) {
+    let path = folder().join(name).with_extension("md");
+    let markdown = fs::read_to_string(&path).unwrap_or_else(|failure| panic!("{}: {failure}", path.display()));
+    let account = &app.database.seed.partners[0];
+    let mut player = Player::sign_in(app.client.clone(), &account.username, &account.password).await;
+    let (page, differences) = player.play(&markdown).await;
+    if writes_docs() {
+        fs::write(&path, page).unwrap();
+        return;
+    }
+    assert!(differences.is_empty(), "mend the server, or run `make docs`\n{}", differences.join("\n\n"));
+}
+
+both_databases! {
+    async fn the_examples_of_identity_answer_as_written(app: FullCatalog) {
+        play(&app, "identity").await;
+    }
+
+    async fn the_examples_of_the_catalog_answer_as_written(app: FullCatalog) {
+        play(&app, "catalog").await;
+    }
+
+    async fn the_examples_of_charges_answer_as_written(app: FullCatalog) {
+        play(&app, "charges").await;
+    }
+
+    async fn the_examples_of_orders_answer_as_written(app: FullCatalog) {
+        play(&app, "orders").await;
+    }
+
+    async fn the_examples_of_wallets_answer_as_written(app: FullCatalog) {
+        play(&app, "wallets").await;
+    }
+
+    async fn the_examples_of_events_answer_as_written(app: FullCatalog) {
+        play(&app, "events").await;
+    }
+
+    async fn the_examples_of_the_rest_facade_answer_as_written(app: FullCatalog) {
+        play(&app, "rest").await;
+    }
+}
+
+#[test]
+fn every_ready_operation_is_on_a_page() {
+    let pages: String = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let operations = Path::new(env!("CARGO_MANIFEST_DIR")).join("playground/operations");
+    let missing: Vec<_> = fs::read_dir(operations)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "graphql"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|name| !pages.contains(&format!("```graphql {name}\n")))
+        .collect();
+    assert!(missing.is_empty(), "no page of docs/examples shows {missing:?}");
+}
