@@ -20,7 +20,8 @@ fn folder() -> PathBuf {
 
 async fn play(app: &TestApp, name: &str) {
     let path = folder().join(name).with_extension("md");
-    let markdown = fs::read_to_string(&path).unwrap_or_else(|failure| panic!("{}: {failure}", path.display()));
+    let markdown =
+        fs::read_to_string(&path).unwrap_or_else(|failure| panic!("{}: {failure}", path.display()));
     let account = &app.database.seed.partners[0];
     let mut player = Player::sign_in(app.client.clone(), &account.username, &account.password).await;
     let (page, differences) = player.play(&markdown).await;

@@ -71,7 +71,9 @@ fn abridge_text(key: &str, text: &str) -> String {
 fn abridge_word(word: &str) -> String {
     match word.split_once('_') {
         Some((prefix, rest))
-            if prefix.len() == 3 && rest.len() >= 20 && rest.chars().all(char::is_alphanumeric) =>
+            if (2..=4).contains(&prefix.len())
+                && rest.len() >= 20
+                && rest.chars().all(char::is_alphanumeric) =>
         {
             format!("{prefix}_{ANYTHING}")
         }
