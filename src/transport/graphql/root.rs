@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use async_graphql::{Data, EmptySubscription, MergedObject, ValidationMode};
 
+use super::catalog::CatalogQuery;
+use super::charges::{ChargesMutation, ChargesQuery};
 use super::identity::{IdentityMutation, IdentityQuery};
 use super::wallet::{FundsLoader, WalletQuery};
 use crate::ctx::{Ctx, Deps};
@@ -17,11 +19,11 @@ pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// What reads.
 #[derive(MergedObject, Default)]
-pub struct Query(IdentityQuery, WalletQuery);
+pub struct Query(IdentityQuery, CatalogQuery, ChargesQuery, WalletQuery);
 
 /// What changes. Each field either does the whole of what it says or nothing, and tells refusals in `userErrors`.
 #[derive(MergedObject, Default)]
-pub struct Mutation(IdentityMutation);
+pub struct Mutation(IdentityMutation, ChargesMutation);
 
 /// Builds the running schema.
 pub fn build_schema(_deps: &Arc<Deps>) -> Schema {
