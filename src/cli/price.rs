@@ -26,6 +26,9 @@ pub enum PriceCommand {
         /// What it sets
         #[command(flatten)]
         value: ValueArguments,
+        /// The face currency of the products that a fee applies to
+        #[arg(long, requires = "fee", value_parser = parse_currency)]
+        currency: Option<Currency>,
     },
     /// List the rules
     List,
@@ -67,7 +70,7 @@ pub struct SubjectArguments {
 
 /// What a rule sets, one of them.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, args = ["discount", "fee", "margin_bps"])]
+#[group(required = true, multiple = false)]
 pub struct ValueArguments {
     /// The share taken off the face value: 0.05 is five per cent
     #[arg(long, value_parser = parse_decimal)]
@@ -78,9 +81,6 @@ pub struct ValueArguments {
     /// The margin on rates where currencies differ, in hundredths of a per cent: 150 is one and a half per cent
     #[arg(long)]
     margin_bps: Option<u32>,
-    /// The face currency of the products that the fee applies to
-    #[arg(long, requires = "fee", value_parser = parse_currency)]
-    currency: Option<Currency>,
 }
 
 fn parse_rule(text: &str) -> Result<PriceRuleId, String> {
@@ -107,8 +107,8 @@ impl SubjectArguments {
 }
 
 impl ValueArguments {
-    fn value(self) -> Result<RuleValue, CliError> {
-        match (self.discount, self.fee.zip(self.currency), self.margin_bps) {
+    fn value(self, currency: Option<Currency>) -> Result<RuleValue, CliError> {
+        match (self.discount, self.fee.zip(currency), self.margin_bps) {
             (Some(discount), _, _) => Ok(RuleValue::Discount(discount)),
             (_, Some((fee, currency)), _) => Money::parse(&fee, currency)
                 .map(RuleValue::Fee)
@@ -126,8 +126,8 @@ impl ValueArguments {
 pub async fn run(deps: Arc<Deps>, command: PriceCommand, json: bool) -> Result<(), CliError> {
     let ctx = Ctx::system(deps);
     match command {
-        PriceCommand::Set { target, value } => {
-            let value = value.value()?;
+        PriceCommand::Set { target, value, currency } => {
+            let value = value.value(currency)?;
             let partner = match &target.partner {
                 Some(partner) => Some(pricing::find_partner(&ctx, partner).await?),
                 None => None,

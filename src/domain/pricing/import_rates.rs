@@ -21,8 +21,9 @@ use crate::domain::audit;
 use crate::problem::{Failure, Problem};
 use crate::store::{Subject, bump, write};
 
-/// How far ahead of us the clock of a source may be, in seconds.
-const TOLERANCE_SECS: i64 = 86_400;
+/// An observation more than a year ahead is a slip of the pen, and would never grow stale. Less than that may be our own
+/// clock's fault, which must not keep a sandbox from starting.
+const TOLERANCE_SECS: i64 = 366 * 86_400;
 /// Digits that a rate may have; more would be no observation.
 const MOST_DIGITS: u32 = 18;
 

@@ -32,6 +32,8 @@ struct BaseRate {
 struct Rates {
     version: i64,
     of_base: HashMap<Currency, BaseRate>,
+    /// How old a rate may be; `None` without limit.
+    max_age_secs: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +47,6 @@ struct VersionedRules {
 pub struct Live {
     rates: ArcSwap<Rates>,
     rules: ArcSwap<VersionedRules>,
-    /// How old a rate may be; `None` without limit.
-    max_age_secs: Option<u32>,
 }
 
 /// A rate between two currencies, as prices use it.
@@ -78,7 +78,7 @@ impl Live {
             format!("{}, {}", from.source, to.source)
         };
         let too_old = |secs: u32| now > as_of.plus_seconds(i64::from(secs));
-        let stale = self.max_age_secs.is_some_and(too_old);
+        let stale = rates.max_age_secs.is_some_and(too_old);
         Some(ExchangeRate { rate: cross(from.rate, to.rate)?, source, as_of, stale })
     }
 }
@@ -96,25 +96,21 @@ pub async fn load(database: &Database, config: &Config) -> Result<Live, Problem>
     let transaction = begin_snapshot(database).await?;
     let versions = versions(&transaction).await?;
     let version = |subject: Subject| versions.get(subject.as_str()).copied().unwrap_or(0);
-    let rates = rates(version(Subject::Rates), read_rates(&transaction).await?);
+    let rows = read_rates(&transaction).await?;
     let rules = rules(version(Subject::PriceRules), read_rules(&transaction).await?);
     let stored = read_environment(&transaction).await?;
     transaction.rollback().await?;
     let environment = stored.or(config.environment).unwrap_or(Environment::Production);
-    Ok(Live {
-        rates: ArcSwap::from_pointee(rates),
-        rules: ArcSwap::from_pointee(rules),
-        max_age_secs: (environment == Environment::Production).then_some(config.rate_max_age_secs),
-    })
+    let max_age_secs = (environment == Environment::Production).then_some(config.rate_max_age_secs);
+    let rates = Rates { version: version(Subject::Rates), of_base: of_base(rows), max_age_secs };
+    Ok(Live { rates: ArcSwap::from_pointee(rates), rules: ArcSwap::from_pointee(rules) })
 }
 
-fn rates(version: i64, rows: Vec<entity::exchange_rates::Model>) -> Rates {
-    let of_base = rows
-        .into_iter()
+fn of_base(rows: Vec<entity::exchange_rates::Model>) -> HashMap<Currency, BaseRate> {
+    rows.into_iter()
         .filter(|row| row.base == Currency::USD)
         .map(|row| (row.quote, BaseRate { rate: row.rate, source: row.source, as_of: row.as_of }))
-        .collect();
-    Rates { version, of_base }
+        .collect()
 }
 
 fn rules(version: i64, rows: Vec<entity::price_rules::Model>) -> VersionedRules {
