@@ -15,10 +15,11 @@ use tokio::task::JoinSet;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Deps};
-use crate::domain::catalog;
+use crate::domain::feed::{self, Feed};
 use crate::domain::identity::{self, Identity};
-use crate::domain::pricing;
+use crate::domain::orders::{self, Desks};
 use crate::domain::vouchers::{self, Vault};
+use crate::domain::{catalog, pricing};
 use crate::drain::Drain;
 use crate::problem::Problem;
 use crate::store;
@@ -39,8 +40,14 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
     let identity = Identity::new(token_key.as_deref());
     let vault = Vault::find(&database, &config, clock.as_ref(), ids.as_ref()).await?;
-    let mut deps =
-        Deps::new(config, database, clock, ids).with(Drain::default()).with(live).with(prices).with(identity);
+    let desks = Desks::new(database.backend(), config.order_queue);
+    let mut deps = Deps::new(config, database, clock, ids)
+        .with(live)
+        .with(prices)
+        .with(identity)
+        .with(desks)
+        .with(Feed::default())
+        .with(Drain::default());
     if let Some(vault) = vault {
         deps = deps.with(vault);
     }
@@ -51,9 +58,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
 pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     let mut work = JoinSet::new();
     work.spawn(catalog::watch(Arc::clone(deps)));
-    work.spawn(vouchers::watch(Arc::clone(deps)));
     work.spawn(pricing::watch(Arc::clone(deps)));
+    work.spawn(vouchers::watch(Arc::clone(deps)));
     work.spawn(sweep(Arc::clone(deps)));
+    work.spawn(feed::run(Arc::clone(deps)));
+    work.spawn(orders::jobs::run(Arc::clone(deps)));
+    orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
     work
 }
 

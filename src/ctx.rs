@@ -10,6 +10,8 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use entity::currency::Currency;
 use entity::ids::{AdminId, CredentialId, PartnerId, RequestId, SessionId};
@@ -146,6 +148,24 @@ pub struct Ctx {
     pub address: Option<IpAddr>,
     /// The present, for everything in this request.
     pub now: Timestamp,
+    /// How long the request has waited for the ends of its orders: they share one budget.
+    pub waited: Waited,
+}
+
+/// How long a request has waited so far.
+#[derive(Debug, Clone, Default)]
+pub struct Waited(Arc<AtomicU64>);
+
+impl Waited {
+    /// How long so far.
+    pub fn get(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Adds a wait.
+    pub fn add(&self, wait: Duration) {
+        self.0.fetch_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
 }
 
 impl Ctx {
@@ -153,7 +173,7 @@ impl Ctx {
     pub fn new(deps: Arc<Deps>, actor: Actor, address: Option<IpAddr>) -> Self {
         let now = deps.clock.now();
         let request_id = RequestId::from_uuid(deps.ids.uuid(now));
-        Self { deps, actor, request_id, address, now }
+        Self { deps, actor, request_id, address, now, waited: Waited::default() }
     }
 
     /// The context of the command line and of background work.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ctx::{Actor, Ctx};
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{json, rowset, statement};
+use crate::store::{ColumnKind, insert_all};
 
 /// A row of the audit log.
 #[derive(Debug, Clone, Serialize)]
@@ -68,11 +68,7 @@ impl Entry {
 /// # Errors
 /// What the database says.
 pub async fn record(connection: &impl ConnectionTrait, entries: &[Entry]) -> Result<(), DbErr> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let backend = connection.get_database_backend();
-    let columns = [
+    const COLUMNS: &[(&str, ColumnKind)] = &[
         ("id", Text),
         ("at", Integer),
         ("actor_kind", Text),
@@ -85,8 +81,5 @@ pub async fn record(connection: &impl ConnectionTrait, entries: &[Entry]) -> Res
         ("address", Text),
         ("detail", Text),
     ];
-    let names = columns.map(|(name, _)| name).join(", ");
-    let sql =
-        format!("INSERT INTO audit_log ({names}) SELECT {names} FROM {}", rowset(backend, 1, "r", &columns));
-    connection.execute_raw(statement(backend, sql, [json(entries)])).await.map(drop)
+    insert_all(connection, "audit_log", COLUMNS, entries).await
 }

@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{Transaction, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
 
 /// What an order's event says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,8 +139,20 @@ pub async fn record(transaction: &Transaction, now: Timestamp, events: Vec<NewEv
     lock_heads(transaction, &counts).await?;
     let mut next = advance_heads(transaction, &counts).await?;
     let rows: Vec<EventRow> = events.into_iter().map(|event| row(event, now, &mut next)).collect();
-    insert(transaction, &rows).await
+    insert_all(transaction, "events", EVENT_COLUMNS, &rows).await
 }
+
+const EVENT_COLUMNS: &[(&str, ColumnKind)] = &[
+    ("partner_id", Text),
+    ("sequence", Integer),
+    ("id", Text),
+    ("kind", Text),
+    ("order_id", Text),
+    ("order_version", Integer),
+    ("wallet_id", Text),
+    ("payload", Text),
+    ("occurred_at", Integer),
+];
 
 #[derive(Serialize)]
 struct HeadRow {
@@ -152,7 +164,7 @@ fn head_rows(counts: &BTreeMap<PartnerId, i64>) -> Vec<HeadRow> {
     counts.iter().map(|(partner, count)| HeadRow { partner_id: *partner, count: *count }).collect()
 }
 
-const HEAD_COLUMNS: &[(&str, crate::store::ColumnKind)] = &[("partner_id", Text), ("count", Integer)];
+const HEAD_COLUMNS: &[(&str, ColumnKind)] = &[("partner_id", Text), ("count", Integer)];
 
 async fn lock_heads(transaction: &Transaction, counts: &BTreeMap<PartnerId, i64>) -> Result<(), DbErr> {
     let backend = transaction.get_database_backend();
@@ -216,23 +228,4 @@ fn row(event: NewEvent, now: Timestamp, next: &mut BTreeMap<PartnerId, i64>) -> 
         payload,
         occurred_at: now.micros(),
     }
-}
-
-async fn insert(transaction: &Transaction, rows: &[EventRow]) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let columns = [
-        ("partner_id", Text),
-        ("sequence", Integer),
-        ("id", Text),
-        ("kind", Text),
-        ("order_id", Text),
-        ("order_version", Integer),
-        ("wallet_id", Text),
-        ("payload", Text),
-        ("occurred_at", Integer),
-    ];
-    let names = columns.map(|(name, _)| name).join(", ");
-    let sql =
-        format!("INSERT INTO events ({names}) SELECT {names} FROM {}", rowset(backend, 1, "r", &columns));
-    transaction.execute_raw(statement(backend, sql, [json(rows)])).await.map(drop)
 }

@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod events;
+pub mod feed;
 pub mod identity;
 pub mod orders;
 pub mod pricing;

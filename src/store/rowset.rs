@@ -5,7 +5,7 @@
 //! serves every batch.
 //! What is not here: the statements that join these rows.
 
-use sea_orm::{DbBackend, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use serde::Serialize;
 
 /// The type of a column of a set.
@@ -38,4 +38,33 @@ pub fn rowset(backend: DbBackend, parameter: usize, alias: &str, columns: &[(&st
 /// Rows as the parameter of a `rowset`.
 pub fn json<R: Serialize>(rows: &[R]) -> Value {
     serde_json::to_string(rows).expect("rows of numbers, text and ids always serialise").into()
+}
+
+/// Inserts a set of rows with one statement; `clause` follows it, such as `ON CONFLICT DO NOTHING`. Rows go in in their order.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_all<R: Serialize>(
+    connection: &impl ConnectionTrait,
+    table: &str,
+    columns: &[(&str, ColumnKind)],
+    rows: &[R],
+) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let insert = insertion(connection.get_database_backend(), table, columns, "");
+    let insert = Statement::from_sql_and_values(connection.get_database_backend(), insert, [json(rows)]);
+    connection.execute_raw(insert).await.map(drop)
+}
+
+/// The text of an insertion of a set of rows, parameter 1, with what follows it.
+pub fn insertion(backend: DbBackend, table: &str, columns: &[(&str, ColumnKind)], clause: &str) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    // `WHERE true` lets SQLite's parser tell an upsert's ON from a join's.
+    format!(
+        "INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {clause}",
+        rowset(backend, 1, "r", columns)
+    )
 }

@@ -135,3 +135,12 @@ pub fn statement(
 ) -> Statement {
     Statement::from_sql_and_values(backend, sql, values)
 }
+
+/// The database's own present in microseconds since 1970, as an expression: the one clock by which leases go, since the clocks
+/// of nodes differ.
+pub const fn database_clock(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+    }
+}

@@ -1,1 +1,31 @@
-//! (in work)
+//! Orders: the one feature that orchestrates the others.
+//!
+//! What lives here: placing, settling, cancelling and reading orders.
+//! What is always true: one reference makes one order, for ever; every charged unit ends delivered or refunded, never both;
+//! orders are written by desks alone, and open units settled by the worker and by cancelling alone; terminal states never
+//! change.
+//! What is not here: prices (pricing), money (wallet), codes (vouchers).
+
+mod acceptance;
+mod accounting;
+mod batch;
+mod cancel;
+mod desk;
+mod input;
+pub mod jobs;
+pub mod model;
+mod place;
+pub mod queries;
+mod refusal;
+mod settle;
+mod snapshot;
+mod store;
+mod telling;
+mod verdict;
+
+pub use cancel::{OrderName, cancel};
+pub use desk::{Desks, work as work_desks};
+pub use input::{PlaceOrder, Recipient, Reveals};
+pub use place::{Placed, place};
+pub use refusal::{OrderRefusal, field_of};
+pub use snapshot::OrderedProduct;

@@ -17,6 +17,7 @@ mod jobs;
 mod load;
 mod load_store;
 mod secret;
+mod store;
 mod vault;
 
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
@@ -24,4 +25,5 @@ pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step,
 pub use jobs::watch;
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
 pub use secret::{Contents, Opened, Secret};
+pub use store::{Demand, Handover, StockMove, deliver, lock_available, record_moves};
 pub use vault::{Vault, require_vault, vault};

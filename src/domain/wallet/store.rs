@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{Transaction, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
 
 /// A wallet whose row this transaction has locked.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
@@ -238,8 +238,7 @@ async fn insert_transactions(
             created_at: now.micros(),
         })
         .collect();
-    let backend = transaction.get_database_backend();
-    let columns = [
+    const COLUMNS: &[(&str, ColumnKind)] = &[
         ("id", Text),
         ("kind", Text),
         ("partner_id", Text),
@@ -248,17 +247,11 @@ async fn insert_transactions(
         ("note", Text),
         ("created_at", Integer),
     ];
-    let sql = format!(
-        "INSERT INTO ledger_transactions (id, kind, partner_id, order_id, reference, note, created_at)
-         SELECT id, kind, partner_id, order_id, reference, note, created_at FROM {}",
-        rowset(backend, 1, "r", &columns)
-    );
-    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+    insert_all(transaction, "ledger_transactions", COLUMNS, &rows).await
 }
 
 async fn insert_postings(transaction: &Transaction, postings: &[PostingRow]) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let columns = [
+    const COLUMNS: &[(&str, ColumnKind)] = &[
         ("transaction_id", Text),
         ("line", Integer),
         ("account", Text),
@@ -272,10 +265,7 @@ async fn insert_postings(transaction: &Transaction, postings: &[PostingRow]) -> 
         ("balance_after", Integer),
         ("created_at", Integer),
     ];
-    let names = columns.map(|(name, _)| name).join(", ");
-    let sql =
-        format!("INSERT INTO postings ({names}) SELECT {names} FROM {}", rowset(backend, 1, "r", &columns));
-    transaction.execute_raw(statement(backend, sql, [json(postings)])).await.map(drop)
+    insert_all(transaction, "postings", COLUMNS, postings).await
 }
 
 async fn update_wallets(

@@ -1,0 +1,121 @@
+//! Which lines a movement of an order's money has, pure.
+//!
+//! What lives here: the ledger transactions of a sale, a hold, a capture and a release.
+//! What is always true: the lines of one currency and scale sum to nought; revenue is split per unit, so that refunding units is
+//! exact; what codes cost is at scale 6 of its own currency.
+//! What is not here: writing them; that is the wallet's store.
+
+use std::collections::BTreeMap;
+
+use entity::currency::Currency;
+use entity::ids::TransactionId;
+use entity::state::{Account, TransactionKind};
+use entity::{orders, vouchers};
+
+use crate::domain::wallet::{COST_SCALE, Line, NewTransaction};
+
+/// Units delivered at acceptance: available → revenue.
+pub fn sale(id: TransactionId, order: &orders::Model, codes: &[vouchers::Model]) -> NewTransaction {
+    let units = count(codes.len());
+    let mut lines = vec![wallet_line(order, Account::WalletAvailable, -times(order.unit_price_minor, units))];
+    lines.extend(revenue(order, units));
+    lines.extend(cost_of_goods(codes));
+    transaction(id, TransactionKind::Sale, order, lines)
+}
+
+/// Open units set aside: available → held.
+pub fn hold(id: TransactionId, order: &orders::Model, units: i32) -> NewTransaction {
+    let amount = times(order.unit_price_minor, units);
+    let lines = vec![
+        wallet_line(order, Account::WalletAvailable, -amount),
+        wallet_line(order, Account::WalletHeld, amount),
+    ];
+    transaction(id, TransactionKind::Hold, order, lines)
+}
+
+/// Held units delivered: held → revenue.
+pub fn capture(id: TransactionId, order: &orders::Model, codes: &[vouchers::Model]) -> NewTransaction {
+    let units = count(codes.len());
+    let mut lines = vec![wallet_line(order, Account::WalletHeld, -times(order.unit_price_minor, units))];
+    lines.extend(revenue(order, units));
+    lines.extend(cost_of_goods(codes));
+    transaction(id, TransactionKind::Capture, order, lines)
+}
+
+/// Held units refunded: held → available.
+pub fn release(id: TransactionId, order: &orders::Model, units: i32) -> NewTransaction {
+    let amount = times(order.unit_price_minor, units);
+    let lines = vec![
+        wallet_line(order, Account::WalletHeld, -amount),
+        wallet_line(order, Account::WalletAvailable, amount),
+    ];
+    transaction(id, TransactionKind::Release, order, lines)
+}
+
+fn transaction(
+    id: TransactionId,
+    kind: TransactionKind,
+    order: &orders::Model,
+    lines: Vec<Line>,
+) -> NewTransaction {
+    NewTransaction {
+        id,
+        kind,
+        partner: Some(order.partner_id),
+        order: Some(order.id),
+        reference: None,
+        note: None,
+        lines,
+    }
+}
+
+fn wallet_line(order: &orders::Model, account: Account, amount: i64) -> Line {
+    Line {
+        account,
+        wallet: Some(order.wallet_id),
+        currency: order.currency,
+        scale: order.currency.minor_units(),
+        amount,
+    }
+}
+
+fn revenue(order: &orders::Model, units: i32) -> impl Iterator<Item = Line> {
+    let (currency, scale) = (order.currency, order.currency.minor_units());
+    let parts = [
+        (Account::RevenueSales, order.unit_sales_minor),
+        (Account::RevenueFxMargin, order.unit_fx_minor),
+        (Account::RevenueFees, order.unit_fee_minor),
+        (Account::RevenueRounding, order.unit_rounding_minor),
+    ];
+    parts.into_iter().filter(|(_, part)| *part != 0).map(move |(account, part)| Line {
+        account,
+        wallet: None,
+        currency,
+        scale,
+        amount: times(part, units),
+    })
+}
+
+fn cost_of_goods(codes: &[vouchers::Model]) -> impl Iterator<Item = Line> {
+    let mut costs: BTreeMap<Currency, i64> = BTreeMap::new();
+    for code in codes {
+        if let (Some(currency), Some(cost)) = (code.cost_currency, code.cost_micros) {
+            let sum = costs.entry(currency).or_default();
+            *sum = sum.saturating_add(cost);
+        }
+    }
+    costs.into_iter().filter(|(_, cost)| *cost != 0).flat_map(|(currency, cost)| {
+        let line = |account, amount| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
+        [line(Account::Inventory, -cost), line(Account::CostOfGoods, cost)]
+    })
+}
+
+/// The units of an order, of which there are at most 1,000.
+pub fn count(length: usize) -> i32 {
+    i32::try_from(length).expect("an order has at most 1,000 units")
+}
+
+/// An amount of so many units. `orders.total_minor` was checked to fit, and no order has more units than it.
+fn times(unit: i64, units: i32) -> i64 {
+    unit.checked_mul(i64::from(units)).expect("the total of an order was checked when it was priced")
+}

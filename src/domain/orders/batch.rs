@@ -1,0 +1,409 @@
+//! One batch: many orders, one transaction.
+//!
+//! What lives here: the order of the steps, and what each order of the batch is answered.
+//! What is always true: every step is one statement for the whole batch; orders are admitted in the order of their arrival, each
+//! only as far as stock and balance reach once all codes and wallets in question are locked, so that an order that is refused
+//! takes nothing from the others; events come last.
+//! What is not here: who is in a batch (`desk.rs`), the rows of what was accepted (`acceptance.rs`).
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use entity::currency::Currency;
+use entity::ids::{ChargeId, OrderId, PartnerId, StockWriterId, WalletId};
+use entity::state::{DeliveryKind, OrderStatus};
+use entity::timestamp::Timestamp;
+use entity::{orders, vouchers};
+use sea_orm::DbErr;
+
+use super::acceptance::{Acceptance, Accepted};
+use super::desk::Answer;
+use super::input::{PlaceOrder, differing_fields};
+use super::model::{Terms, needed_at_once, terms_of_charge};
+use super::place::Placed;
+use super::refusal::OrderRefusal;
+use super::snapshot::OrderedProduct;
+use super::store::{self, Reference};
+use super::verdict::{Verdict, find_product};
+use crate::ctx::{Ctx, Deps, PartnerActor};
+use crate::domain::vouchers::{Demand, lock_available};
+use crate::domain::wallet::{self, LockedWallet};
+use crate::domain::{audit, identity, pricing};
+use crate::problem::{Failure, Problem};
+use crate::store::{Transaction, begin};
+
+/// How often an order is inserted again when what it collided with has gone.
+const MOST_INSERTIONS: u32 = 3;
+
+/// An order that waits for its desk.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The caller's request.
+    pub ctx: Ctx,
+    /// The caller.
+    pub actor: PartnerActor,
+    /// What is asked for.
+    pub input: PlaceOrder,
+    /// The canonical input.
+    pub fingerprint: String,
+    /// What memory says of it.
+    pub verdict: Verdict,
+    /// The id that the order will have: by it a commit whose answer was lost is recognised.
+    pub order_id: OrderId,
+    /// The audit row of the codes' reading, if the answer is to carry them.
+    pub reveal: Option<audit::Entry>,
+}
+
+impl Ticket {
+    /// The partner's name for the order.
+    pub fn reference(&self) -> Reference {
+        Reference { partner_id: self.actor.partner, reference: self.input.reference.clone() }
+    }
+
+    /// How many units it asks for; 1 where only its charge knows.
+    pub fn units(&self) -> i32 {
+        match &self.verdict {
+            Verdict::Sell(terms) => terms.quantity,
+            Verdict::OnCharge(_) | Verdict::Refuse(_) => self.input.quantity.unwrap_or(1).clamp(1, 1_000),
+        }
+    }
+}
+
+/// Runs a batch and tells the answer of each ticket, in their order.
+///
+/// # Errors
+/// What the database says; then nothing was committed, or the commit's outcome is unknown.
+pub async fn run(deps: &Arc<Deps>, writer: StockWriterId, tickets: &[Ticket]) -> Result<Vec<Answer>, DbErr> {
+    let transaction = begin(&deps.database).await?;
+    let mut batch = Batch {
+        deps,
+        transaction: &transaction,
+        now: deps.clock.now(),
+        tickets,
+        answers: tickets.iter().map(|_| None).collect(),
+    };
+    match batch.work(writer).await {
+        Ok(()) => {
+            let answers = batch.answers;
+            transaction.commit().await?;
+            Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(unanswered().into()))).collect())
+        }
+        Err(error) => {
+            transaction.rollback().await.ok();
+            Err(error)
+        }
+    }
+}
+
+fn unanswered() -> Problem {
+    Problem::internal("a batch left an order without an answer")
+}
+
+struct Batch<'a> {
+    deps: &'a Arc<Deps>,
+    transaction: &'a Transaction,
+    now: Timestamp,
+    tickets: &'a [Ticket],
+    answers: Vec<Option<Answer>>,
+}
+
+/// An order of the batch that may be sold: its ticket's place, its terms, and its row so far.
+struct Candidate {
+    index: usize,
+    terms: Terms,
+    order: orders::Model,
+}
+
+impl Batch<'_> {
+    async fn work(&mut self, writer: StockWriterId) -> Result<(), DbErr> {
+        self.answer_known_references().await?;
+        self.answer_dead_sessions().await?;
+        let terms = self.terms().await?;
+        let candidates = self.candidates(terms).await?;
+        let candidates = self.insert(candidates).await?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let mut stock = self.lock_stock(&candidates).await?;
+        let ids: Vec<WalletId> = candidates.iter().map(|candidate| candidate.order.wallet_id).collect();
+        let mut wallets = wallet::lock(self.transaction, &ids).await?;
+        let accepted = self.admit(candidates, &mut stock, &wallets).await?;
+        let acceptance = Acceptance { deps: self.deps, transaction: self.transaction, now: self.now, writer };
+        for (ticket, placed) in acceptance.write(accepted, &mut wallets).await? {
+            self.answers[ticket] = Some(Ok(placed));
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, index: usize, refusal: OrderRefusal) {
+        self.answers[index] = Some(Err(Failure::Refused(refusal)));
+    }
+
+    fn unanswered(&self) -> impl Iterator<Item = (usize, &Ticket)> {
+        self.tickets.iter().enumerate().filter(|(index, _)| self.answers[*index].is_none())
+    }
+
+    async fn answer_known_references(&mut self) -> Result<(), DbErr> {
+        let wanted: Vec<Reference> = self.unanswered().map(|(_, ticket)| ticket.reference()).collect();
+        let known = store::find_by_references(self.transaction, &wanted).await?;
+        for (index, ticket) in self.tickets.iter().enumerate() {
+            if let (None, Some(order)) = (&self.answers[index], known.get(&ticket.reference())) {
+                self.answers[index] = Some(known_answer(ticket, order));
+            }
+        }
+        Ok(())
+    }
+
+    /// A session that has ended is told so whatever the order says, even where one exists.
+    async fn answer_dead_sessions(&mut self) -> Result<(), DbErr> {
+        let sessions: Vec<_> = self.tickets.iter().map(|ticket| ticket.actor.session).collect();
+        let dead = identity::dead_sessions(self.transaction, self.now, &sessions).await?;
+        for (index, ticket) in self.tickets.iter().enumerate() {
+            if dead.contains(&ticket.actor.session) {
+                self.answers[index] = Some(Err(Problem::unauthenticated().into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The terms of each order that is still to be answered; those that are refused are answered here.
+    async fn terms(&mut self) -> Result<Vec<(usize, Terms)>, DbErr> {
+        let charges = self.find_charges().await?;
+        let (mut terms, mut refused) = (Vec::new(), Vec::new());
+        for (index, ticket) in self.unanswered() {
+            let decided = match &ticket.verdict {
+                Verdict::Sell(terms) => Ok(terms.as_ref().clone()),
+                Verdict::Refuse(refusal) => Err(refusal.clone()),
+                Verdict::OnCharge(id) => on_charge(ticket, charges.get(&(ticket.actor.partner, *id))),
+            };
+            match decided {
+                Ok(decided) => terms.push((index, decided)),
+                Err(refusal) => refused.push((index, refusal)),
+            }
+        }
+        self.keep_fresh_charges(&refused).await?;
+        refused.into_iter().for_each(|(index, refusal)| self.refuse(index, refusal));
+        Ok(terms)
+    }
+
+    async fn find_charges(&self) -> Result<HashMap<(PartnerId, ChargeId), entity::charges::Model>, DbErr> {
+        let mut found = HashMap::new();
+        let mut wanted: BTreeMap<PartnerId, Vec<ChargeId>> = BTreeMap::new();
+        for (_, ticket) in self.unanswered() {
+            if let Verdict::OnCharge(charge) = &ticket.verdict {
+                wanted.entry(ticket.actor.partner).or_default().push(*charge);
+            }
+        }
+        for (partner, charges) in wanted {
+            let charges = pricing::find_charges(self.transaction, partner, &charges).await?;
+            found.extend(charges.into_iter().map(|charge| ((partner, charge.id), charge)));
+        }
+        Ok(found)
+    }
+
+    /// A price that has changed is bound for the caller to accept.
+    async fn keep_fresh_charges(&self, refused: &[(usize, OrderRefusal)]) -> Result<(), DbErr> {
+        let fresh: Vec<entity::charges::Model> = refused
+            .iter()
+            .filter_map(|(_, refusal)| match refusal {
+                OrderRefusal::PriceChanged { charge } => Some(charge.as_ref().clone()),
+                _ => None,
+            })
+            .collect();
+        if fresh.is_empty() { Ok(()) } else { pricing::insert_charges(self.transaction, &fresh).await }
+    }
+
+    async fn candidates(&mut self, terms: Vec<(usize, Terms)>) -> Result<Vec<Candidate>, DbErr> {
+        let pair = |index: usize, terms: &Terms| (self.tickets[index].actor.partner, terms.currency);
+        let pairs: HashSet<(PartnerId, Currency)> =
+            terms.iter().map(|(index, terms)| pair(*index, terms)).collect();
+        let wallets = store::find_wallets(self.transaction, &Vec::from_iter(pairs)).await?;
+        let mut candidates = Vec::with_capacity(terms.len());
+        for (index, terms) in terms {
+            let ticket = &self.tickets[index];
+            match (wallets.get(&(ticket.actor.partner, terms.currency)), terms.total()) {
+                (Some(wallet), Some(total)) => {
+                    let order = new_order(ticket, &terms, *wallet, total.minor, self.now);
+                    candidates.push(Candidate { index, terms, order });
+                }
+                _ => self.refuse(index, OrderRefusal::NoWallet { currency: terms.currency }),
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Inserts the candidates. Whoever collides is answered with what it collided with; where that has gone it is tried again.
+    async fn insert(&mut self, mut pending: Vec<Candidate>) -> Result<Vec<Candidate>, DbErr> {
+        let mut inserted = Vec::with_capacity(pending.len());
+        for _ in 0..MOST_INSERTIONS {
+            let rows: Vec<&orders::Model> = pending.iter().map(|candidate| &candidate.order).collect();
+            let done = store::insert(self.transaction, &rows).await?;
+            let (mut fresh, collided): (Vec<_>, Vec<_>) =
+                pending.into_iter().partition(|candidate| done.contains(&candidate.order.id));
+            inserted.append(&mut fresh);
+            if collided.is_empty() {
+                inserted.sort_by_key(|candidate| candidate.index);
+                return Ok(inserted);
+            }
+            self.answer_known_references().await?;
+            self.answer_used_charges(&collided).await?;
+            pending =
+                collided.into_iter().filter(|candidate| self.answers[candidate.index].is_none()).collect();
+        }
+        if pending.is_empty() { Ok(inserted) } else { Err(DbErr::Custom("orders kept colliding".to_owned())) }
+    }
+
+    async fn answer_used_charges(&mut self, collided: &[Candidate]) -> Result<(), DbErr> {
+        let charges: Vec<ChargeId> = collided.iter().filter_map(|candidate| candidate.terms.charge).collect();
+        let used = store::find_used_charges(self.transaction, &charges).await?;
+        for candidate in collided {
+            let is_used = candidate.terms.charge.is_some_and(|charge| used.contains(&charge));
+            if is_used && self.answers[candidate.index].is_none() {
+                self.refuse(candidate.index, OrderRefusal::ChargeUsed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Locks the codes that the batch could need, in the order of the products.
+    async fn lock_stock(&self, candidates: &[Candidate]) -> Result<Stock, DbErr> {
+        let mut demands: BTreeMap<(String, i64), i32> = BTreeMap::new();
+        for candidate in candidates.iter().filter(|candidate| is_code(&candidate.terms)) {
+            let key = (candidate.order.product_id.clone(), candidate.order.face_minor);
+            let count = demands.entry(key).or_default();
+            *count = count.saturating_add(candidate.terms.quantity);
+        }
+        let good_until = self.now.plus_seconds(i64::from(self.deps.config.min_validity_secs));
+        let mut stock = Stock::new();
+        for ((product_id, face_minor), count) in demands {
+            let demand = Demand { product_id, face_minor, count };
+            let codes = lock_available(self.transaction, &demand, good_until).await?;
+            stock.insert((demand.product_id, demand.face_minor), codes.into());
+        }
+        Ok(stock)
+    }
+
+    /// Admits what stock and balances reach for, in the order of arrival, and undoes the rest.
+    async fn admit(
+        &mut self,
+        candidates: Vec<Candidate>,
+        stock: &mut Stock,
+        wallets: &BTreeMap<WalletId, LockedWallet>,
+    ) -> Result<Vec<Accepted>, DbErr> {
+        let mut balances: BTreeMap<WalletId, i64> =
+            wallets.iter().map(|(id, row)| (*id, row.available)).collect();
+        let (mut accepted, mut undone) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            let codes = stock.get_mut(&(candidate.order.product_id.clone(), candidate.order.face_minor));
+            match admit_one(&candidate, codes, &mut balances) {
+                Ok(codes) => {
+                    let reveal = self.tickets[candidate.index].reveal.clone();
+                    accepted.push(Accepted {
+                        ticket: candidate.index,
+                        order: candidate.order,
+                        codes,
+                        reveal,
+                    });
+                }
+                Err(refusal) => {
+                    undone.push(candidate.order.id);
+                    self.refuse(candidate.index, refusal);
+                }
+            }
+        }
+        store::undo(self.transaction, &undone).await?;
+        Ok(accepted)
+    }
+}
+
+/// Codes that this batch has locked, by product and face value, the first to go first.
+type Stock = HashMap<(String, i64), VecDeque<vouchers::Model>>;
+
+fn is_code(terms: &Terms) -> bool {
+    terms.product.delivery == DeliveryKind::Code
+}
+
+fn admit_one(
+    candidate: &Candidate,
+    codes: Option<&mut VecDeque<vouchers::Model>>,
+    balances: &mut BTreeMap<WalletId, i64>,
+) -> Result<Vec<vouchers::Model>, OrderRefusal> {
+    let order = &candidate.order;
+    let in_stock = codes.as_ref().map_or(0, |codes| codes.len());
+    let at_hand = i32::try_from(in_stock).unwrap_or(i32::MAX).min(order.quantity);
+    if at_hand < needed_at_once(order.failure_policy, order.quantity) {
+        return Err(OrderRefusal::OutOfStock { available: at_hand });
+    }
+    let balance = balances.entry(order.wallet_id).or_default();
+    let money = |minor| entity::money::Money::from_minor(minor, order.currency);
+    if *balance < order.total_minor {
+        return Err(OrderRefusal::InsufficientFunds {
+            required: money(order.total_minor),
+            available: money(*balance),
+        });
+    }
+    *balance -= order.total_minor;
+    let taken = usize::try_from(at_hand).unwrap_or(0);
+    Ok(codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default())
+}
+
+/// What a reference that has an order answers.
+fn known_answer(ticket: &Ticket, order: &orders::Model) -> Answer {
+    let fields = differing_fields(&order.fingerprint, &ticket.fingerprint);
+    if fields.is_empty() {
+        // Its own id means that an earlier try of this very call was committed and its answer lost.
+        let replayed = order.id != ticket.order_id;
+        Ok(Placed { order: Arc::new(order.clone()), codes: None, replayed })
+    } else {
+        Err(Failure::Refused(OrderRefusal::IdempotencyMismatch { order: Box::new(order.clone()), fields }))
+    }
+}
+
+fn on_charge(ticket: &Ticket, charge: Option<&entity::charges::Model>) -> Result<Terms, OrderRefusal> {
+    let charge = charge.ok_or(OrderRefusal::ChargeNotFound)?;
+    let product = find_product(&ticket.ctx, &charge.product_id)?;
+    terms_of_charge(&ticket.input, charge, product, ticket.ctx.now)
+}
+
+fn new_order(
+    ticket: &Ticket,
+    terms: &Terms,
+    wallet_id: WalletId,
+    total_minor: i64,
+    now: Timestamp,
+) -> orders::Model {
+    orders::Model {
+        id: ticket.order_id,
+        partner_id: ticket.actor.partner,
+        wallet_id,
+        reference: ticket.input.reference.clone(),
+        fingerprint: ticket.fingerprint.clone(),
+        status: OrderStatus::Pending,
+        version: 1,
+        failure_policy: ticket.input.policy(),
+        product_id: terms.product.id.clone(),
+        product_snapshot: OrderedProduct::of(&terms.product).to_json(),
+        quantity: terms.quantity,
+        delivered_quantity: 0,
+        refunded_quantity: 0,
+        face_minor: terms.face.minor,
+        face_currency: terms.face.currency,
+        currency: terms.currency,
+        unit_price_minor: terms.unit.price,
+        unit_sales_minor: terms.unit.sales,
+        unit_fx_minor: terms.unit.fx,
+        unit_fee_minor: terms.unit.fee,
+        unit_rounding_minor: terms.unit.rounding,
+        total_minor,
+        charge_id: terms.charge,
+        recipient: None,
+        recipient_key_id: None,
+        failure_code: None,
+        created_at: now,
+        completed_at: None,
+        deadline_at: None,
+        cancel_requested_at: None,
+        lease_until: None,
+        lease_epoch: 0,
+    }
+}

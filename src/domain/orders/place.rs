@@ -1,0 +1,79 @@
+//! Placing an order.
+//!
+//! What lives here: the command, from the caller's input to the answer.
+//! What is always true: idempotency comes first: a reference that has an order answers that order, whatever else the input says;
+//! waiting for an order's end never delays its commit and never makes it an error.
+//! What is not here: the commit, which is the desk's alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::ids::OrderId;
+use entity::state::Scope;
+use entity::{orders, vouchers};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::batch::Ticket;
+use super::desk::Desks;
+use super::input::{PlaceOrder, Reveals};
+use super::model::is_terminal;
+use super::queries;
+use super::refusal::OrderRefusal;
+use super::verdict::verdict;
+use crate::ctx::Ctx;
+use crate::domain::{audit, feed, vouchers as vault};
+use crate::problem::{Failure, Problem};
+
+/// An order as its caller is told of it.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The order.
+    pub order: Arc<orders::Model>,
+    /// The codes that went to it with this call, sealed, if the call was to reveal them: reading them is audited already.
+    pub codes: Option<Arc<Vec<vouchers::Model>>>,
+    /// Whether the order stood already under this reference.
+    pub replayed: bool,
+}
+
+/// Places an order of 1 to 1,000 units, or finds the one that holds the reference; then waits, at most until `wait_until`, for
+/// its end.
+///
+/// # Errors
+/// A refusal, which burns neither reference nor charge; UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, SERVICE_UNAVAILABLE.
+pub async fn place(ctx: &Ctx, input: PlaceOrder) -> Result<Placed, Failure<OrderRefusal>> {
+    let actor = ctx.require(Scope::OrdersWrite)?.clone();
+    input.check_form().map_err(Failure::Refused)?;
+    let wait_ms = input.wait_ms;
+    let order_id = OrderId::from_uuid(ctx.uuid());
+    let reveal = (input.reveals == Reveals::Codes && actor.may(Scope::VouchersReveal))
+        .then(|| audit::Entry::new(ctx, "vouchers.revealed", order_id, &json!({ "with": "delivery" })));
+    let ticket = Ticket {
+        verdict: verdict(ctx, &actor, &input),
+        fingerprint: input.fingerprint(vault::vault(ctx)),
+        input,
+        ctx: ctx.clone(),
+        actor,
+        order_id,
+        reveal,
+    };
+    let placed = ctx.feature::<Desks>().take(ticket).await?;
+    wait_for_end(ctx, placed, wait_ms).await.map_err(Failure::Problem)
+}
+
+/// Waits for the end of an order that was accepted with open units.
+async fn wait_for_end(ctx: &Ctx, placed: Placed, wait_ms: i32) -> Result<Placed, Problem> {
+    let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+    if is_terminal(placed.order.status) || wait.is_zero() {
+        return Ok(placed);
+    }
+    let mut watch = feed::watch(&ctx.deps, placed.order.partner_id);
+    let begin = Instant::now();
+    let until = begin + wait.saturating_sub(ctx.waited.get());
+    let mut order = Arc::clone(&placed.order);
+    while !is_terminal(order.status) && watch.moved_before(until).await {
+        order = Arc::new(queries::get(ctx, order.id).await?);
+    }
+    ctx.waited.add(begin.elapsed());
+    Ok(if order.version == placed.order.version { placed } else { Placed { order, codes: None, ..placed } })
+}

@@ -1,0 +1,418 @@
+//! Orders in sets.
+//!
+//! What lives here: the statements that look up, insert, undo and change orders, their units and their history.
+//! What is always true: each takes a slice and is one statement; orders are inserted in (partner, reference) order, so that two
+//! batches never wait for each other in a circle.
+//! What is not here: money and codes; those are the wallet's and the vouchers' stores.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::currency::Currency;
+use entity::ids::{ChargeId, OrderId, PartnerId, TransactionId, WalletId};
+use entity::orders;
+use entity::state::{
+    FailurePolicy, OrderFailureCode, OrderStatus, SettlementOutcome, UnitFunding, UnitStatus,
+};
+use entity::timestamp::Timestamp;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use serde::Serialize;
+
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{ColumnKind, Transaction, insert_all, insertion, json, rowset, statement};
+
+/// A partner's name for an order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Reference {
+    /// Whose.
+    pub partner_id: PartnerId,
+    /// The name.
+    pub reference: String,
+}
+
+/// The orders that hold these references.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_by_references(
+    connection: &impl ConnectionTrait,
+    references: &[Reference],
+) -> Result<HashMap<Reference, orders::Model>, DbErr> {
+    if references.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = connection.get_database_backend();
+    let columns = [("partner_id", Text), ("reference", Text)];
+    let sql = format!(
+        "SELECT o.* FROM {} JOIN orders o ON o.partner_id = r.partner_id AND o.reference = r.reference",
+        rowset(backend, 1, "r", &columns)
+    );
+    let select = statement(backend, sql, [json(references)]);
+    let found = orders::Entity::find().from_raw_sql(select).all(connection).await?;
+    let key = |order: &orders::Model| Reference {
+        partner_id: order.partner_id,
+        reference: order.reference.clone(),
+    };
+    Ok(found.into_iter().map(|order| (key(&order), order)).collect())
+}
+
+/// Which of these charges have an order.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_used_charges(
+    connection: &impl ConnectionTrait,
+    charges: &[ChargeId],
+) -> Result<HashSet<ChargeId>, DbErr> {
+    #[derive(Serialize, FromQueryResult)]
+    struct Row {
+        charge_id: ChargeId,
+    }
+    if charges.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows: Vec<Row> = charges.iter().map(|charge_id| Row { charge_id: *charge_id }).collect();
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT o.charge_id FROM {} JOIN orders o ON o.charge_id = r.charge_id",
+        rowset(backend, 1, "r", &[("charge_id", Text)])
+    );
+    let found = Row::find_by_statement(statement(backend, sql, [json(&rows)])).all(connection).await?;
+    Ok(found.into_iter().map(|row| row.charge_id).collect())
+}
+
+/// The ids of the wallets of (partner, currency) pairs.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_wallets(
+    connection: &impl ConnectionTrait,
+    pairs: &[(PartnerId, Currency)],
+) -> Result<HashMap<(PartnerId, Currency), WalletId>, DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        partner_id: PartnerId,
+        currency: Currency,
+    }
+    #[derive(FromQueryResult)]
+    struct Found {
+        id: WalletId,
+        partner_id: PartnerId,
+        currency: Currency,
+    }
+    if pairs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<Row> = pairs
+        .iter()
+        .map(|(partner_id, currency)| Row { partner_id: *partner_id, currency: *currency })
+        .collect();
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT w.id, w.partner_id, w.currency FROM {}
+         JOIN wallets w ON w.partner_id = r.partner_id AND w.currency = r.currency",
+        rowset(backend, 1, "r", &[("partner_id", Text), ("currency", Text)])
+    );
+    let found = Found::find_by_statement(statement(backend, sql, [json(&rows)])).all(connection).await?;
+    Ok(found.into_iter().map(|wallet| ((wallet.partner_id, wallet.currency), wallet.id)).collect())
+}
+
+const ORDER_COLUMNS: &[(&str, ColumnKind)] = &[
+    ("id", Text),
+    ("partner_id", Text),
+    ("wallet_id", Text),
+    ("reference", Text),
+    ("fingerprint", Text),
+    ("status", Text),
+    ("version", Integer),
+    ("failure_policy", Text),
+    ("product_id", Text),
+    ("product_snapshot", Text),
+    ("quantity", Integer),
+    ("delivered_quantity", Integer),
+    ("refunded_quantity", Integer),
+    ("face_minor", Integer),
+    ("face_currency", Text),
+    ("currency", Text),
+    ("unit_price_minor", Integer),
+    ("unit_sales_minor", Integer),
+    ("unit_fx_minor", Integer),
+    ("unit_fee_minor", Integer),
+    ("unit_rounding_minor", Integer),
+    ("total_minor", Integer),
+    ("charge_id", Text),
+    ("created_at", Integer),
+    ("lease_epoch", Integer),
+];
+
+#[derive(Serialize)]
+struct OrderRow<'a> {
+    id: OrderId,
+    partner_id: PartnerId,
+    wallet_id: WalletId,
+    reference: &'a str,
+    fingerprint: &'a str,
+    status: OrderStatus,
+    version: i32,
+    failure_policy: FailurePolicy,
+    product_id: &'a str,
+    product_snapshot: &'a str,
+    quantity: i32,
+    delivered_quantity: i32,
+    refunded_quantity: i32,
+    face_minor: i64,
+    face_currency: Currency,
+    currency: Currency,
+    unit_price_minor: i64,
+    unit_sales_minor: i64,
+    unit_fx_minor: i64,
+    unit_fee_minor: i64,
+    unit_rounding_minor: i64,
+    total_minor: i64,
+    charge_id: Option<ChargeId>,
+    created_at: i64,
+    lease_epoch: i64,
+}
+
+fn order_row(order: &orders::Model) -> OrderRow<'_> {
+    OrderRow {
+        id: order.id,
+        partner_id: order.partner_id,
+        wallet_id: order.wallet_id,
+        reference: &order.reference,
+        fingerprint: &order.fingerprint,
+        status: order.status,
+        version: order.version,
+        failure_policy: order.failure_policy,
+        product_id: &order.product_id,
+        product_snapshot: &order.product_snapshot,
+        quantity: order.quantity,
+        delivered_quantity: order.delivered_quantity,
+        refunded_quantity: order.refunded_quantity,
+        face_minor: order.face_minor,
+        face_currency: order.face_currency,
+        currency: order.currency,
+        unit_price_minor: order.unit_price_minor,
+        unit_sales_minor: order.unit_sales_minor,
+        unit_fx_minor: order.unit_fx_minor,
+        unit_fee_minor: order.unit_fee_minor,
+        unit_rounding_minor: order.unit_rounding_minor,
+        total_minor: order.total_minor,
+        charge_id: order.charge_id,
+        created_at: order.created_at.micros(),
+        lease_epoch: order.lease_epoch,
+    }
+}
+
+/// Inserts orders as PENDING where neither reference nor charge is taken; tells which went in.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(transaction: &Transaction, orders: &[&orders::Model]) -> Result<HashSet<OrderId>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Inserted {
+        id: OrderId,
+    }
+    if orders.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut rows: Vec<OrderRow<'_>> = orders.iter().map(|order| order_row(order)).collect();
+    rows.sort_by(|left, right| (left.partner_id, left.reference).cmp(&(right.partner_id, right.reference)));
+    let backend = transaction.get_database_backend();
+    let sql = insertion(backend, "orders", ORDER_COLUMNS, "ON CONFLICT DO NOTHING RETURNING id");
+    let inserted =
+        Inserted::find_by_statement(statement(backend, sql, [json(&rows)])).all(transaction).await?;
+    Ok(inserted.into_iter().map(|row| row.id).collect())
+}
+
+/// Takes back orders that this transaction inserted.
+///
+/// # Errors
+/// What the database says.
+pub async fn undo(transaction: &Transaction, orders: &[OrderId]) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        id: OrderId,
+    }
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Row> = orders.iter().map(|id| Row { id: *id }).collect();
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "DELETE FROM orders WHERE id IN (SELECT r.id FROM {})",
+        rowset(backend, 1, "r", &[("id", Text)])
+    );
+    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+}
+
+/// Brings orders' rows to where their units stand.
+///
+/// # Errors
+/// What the database says.
+pub async fn update(transaction: &Transaction, orders: &[&orders::Model]) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        id: OrderId,
+        status: OrderStatus,
+        version: i32,
+        delivered_quantity: i32,
+        refunded_quantity: i32,
+        failure_code: Option<OrderFailureCode>,
+        completed_at: Option<i64>,
+        deadline_at: Option<i64>,
+        cancel_requested_at: Option<i64>,
+    }
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("id", Text),
+        ("status", Text),
+        ("version", Integer),
+        ("delivered_quantity", Integer),
+        ("refunded_quantity", Integer),
+        ("failure_code", Text),
+        ("completed_at", Integer),
+        ("deadline_at", Integer),
+        ("cancel_requested_at", Integer),
+    ];
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Row> = orders
+        .iter()
+        .map(|order| Row {
+            id: order.id,
+            status: order.status,
+            version: order.version,
+            delivered_quantity: order.delivered_quantity,
+            refunded_quantity: order.refunded_quantity,
+            failure_code: order.failure_code,
+            completed_at: order.completed_at.map(Timestamp::micros),
+            deadline_at: order.deadline_at.map(Timestamp::micros),
+            cancel_requested_at: order.cancel_requested_at.map(Timestamp::micros),
+        })
+        .collect();
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "UPDATE orders SET status = r.status, version = r.version, delivered_quantity = r.delivered_quantity,
+         refunded_quantity = r.refunded_quantity, failure_code = r.failure_code, completed_at = r.completed_at,
+         deadline_at = r.deadline_at, cancel_requested_at = r.cancel_requested_at, lease_until = NULL
+         FROM {} WHERE orders.id = r.id",
+        rowset(backend, 1, "r", COLUMNS)
+    );
+    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+}
+
+/// A unit to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitRow {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its place, from 1.
+    pub unit_index: i32,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// Where it stands.
+    pub status: UnitStatus,
+    /// How it was paid for.
+    pub funding: UnitFunding,
+    /// What it costs.
+    pub price_minor: i64,
+    /// When it was delivered, in microseconds.
+    pub delivered_at: Option<i64>,
+}
+
+/// Inserts units.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_units(transaction: &Transaction, units: &[UnitRow]) -> Result<(), DbErr> {
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("order_id", Text),
+        ("unit_index", Integer),
+        ("partner_id", Text),
+        ("status", Text),
+        ("funding", Text),
+        ("price_minor", Integer),
+        ("delivered_at", Integer),
+    ];
+    insert_all(transaction, "order_units", COLUMNS, units).await
+}
+
+/// What becomes of a held unit.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitSettlement {
+    /// The order.
+    pub order_id: OrderId,
+    /// The unit.
+    pub unit_index: i32,
+    /// Captured or released.
+    pub outcome: SettlementOutcome,
+    /// The ledger transaction that does it.
+    pub transaction_id: TransactionId,
+}
+
+/// Ends held units: delivered where captured, refunded where released. The key of `unit_settlements` lets each end once.
+///
+/// # Errors
+/// What the database says; a unit that was not open any more.
+pub async fn settle_units(
+    transaction: &Transaction,
+    now: Timestamp,
+    settlements: &[UnitSettlement],
+) -> Result<(), DbErr> {
+    const COLUMNS: &[(&str, ColumnKind)] =
+        &[("order_id", Text), ("unit_index", Integer), ("outcome", Text), ("transaction_id", Text)];
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    insert_all(transaction, "unit_settlements", COLUMNS, settlements).await?;
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "UPDATE order_units SET
+         status = CASE WHEN r.outcome = 'CAPTURED' THEN 'DELIVERED' ELSE 'REFUNDED' END,
+         delivered_at = CASE WHEN r.outcome = 'CAPTURED' THEN CAST($2 AS BIGINT) END,
+         refunded_at = CASE WHEN r.outcome = 'RELEASED' THEN CAST($2 AS BIGINT) END
+         FROM {} WHERE order_units.order_id = r.order_id AND order_units.unit_index = r.unit_index
+         AND order_units.status IN ('PENDING', 'AWAITING_VENDOR')",
+        rowset(backend, 1, "r", COLUMNS)
+    );
+    let update = statement(backend, sql, [json(settlements), now.micros().into()]);
+    let changed = transaction.execute_raw(update).await?.rows_affected();
+    if usize::try_from(changed) == Ok(settlements.len()) {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!("{changed} of {} units were still open", settlements.len())))
+    }
+}
+
+/// A step in an order's life, to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct TransitionRow {
+    /// The order.
+    pub order_id: OrderId,
+    /// From 1 without gaps.
+    pub version: i32,
+    /// The state before.
+    pub from_status: Option<OrderStatus>,
+    /// The state entered.
+    pub to_status: OrderStatus,
+    /// Why.
+    pub reason: &'static str,
+    /// When, in microseconds.
+    pub at: i64,
+}
+
+/// Inserts steps in orders' lives.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_transitions(transaction: &Transaction, steps: &[TransitionRow]) -> Result<(), DbErr> {
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("order_id", Text),
+        ("version", Integer),
+        ("from_status", Text),
+        ("to_status", Text),
+        ("reason", Text),
+        ("at", Integer),
+    ];
+    insert_all(transaction, "order_transitions", COLUMNS, steps).await
+}

@@ -1,0 +1,181 @@
+//! Codes going to orders.
+//!
+//! What lives here: the statements that lock codes in stock, hand them over, and tell the moves of stock.
+//! What is always true: the code that expires first goes first, those that never expire last; a code that another transaction
+//! has locked is passed over, and asked for once more before a shortage is believed.
+//! What is not here: loading codes, and opening them.
+
+use entity::ids::{OrderId, PartnerId, StockWriterId, VoucherId};
+use entity::state::StockMoveKind;
+use entity::timestamp::Timestamp;
+use entity::vouchers;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
+use serde::Serialize;
+
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
+
+/// Which codes, and how many, are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Demand {
+    /// Of which product.
+    pub product_id: String,
+    /// Of which face value, in minor units.
+    pub face_minor: i64,
+    /// How many.
+    pub count: i32,
+}
+
+/// Locks codes in stock that are good until after `good_until`, at most as many as are wanted.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_available(
+    transaction: &Transaction,
+    demand: &Demand,
+    good_until: Timestamp,
+) -> Result<Vec<vouchers::Model>, DbErr> {
+    let (passing_over, waiting) = match transaction.get_database_backend() {
+        DbBackend::Postgres => ("FOR UPDATE SKIP LOCKED", Some("FOR UPDATE")),
+        _ => ("", None),
+    };
+    let mut found = select_available(transaction, demand, good_until, passing_over).await?;
+    if let (Some(waiting), true) = (waiting, found.len() < usize::try_from(demand.count).unwrap_or(0)) {
+        // What others had locked may be free again by now; what we hold already is found once more.
+        found = select_available(transaction, demand, good_until, waiting).await?;
+    }
+    Ok(found)
+}
+
+async fn select_available(
+    transaction: &Transaction,
+    demand: &Demand,
+    good_until: Timestamp,
+    locking: &str,
+) -> Result<Vec<vouchers::Model>, DbErr> {
+    let sql = format!(
+        "SELECT * FROM vouchers WHERE product_id = $1 AND face_minor = $2 AND state = 'AVAILABLE' AND usable_until > $3
+         ORDER BY usable_until, id LIMIT $4 {locking}"
+    );
+    let values = [
+        demand.product_id.as_str().into(),
+        demand.face_minor.into(),
+        good_until.micros().into(),
+        i64::from(demand.count).into(),
+    ];
+    let select = statement(transaction.get_database_backend(), sql, values);
+    vouchers::Entity::find().from_raw_sql(select).all(transaction).await
+}
+
+/// A code that goes to a unit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Handover {
+    /// The code.
+    pub id: VoucherId,
+    /// The order.
+    pub order_id: OrderId,
+    /// The unit's index.
+    pub unit_index: i32,
+    /// The partner.
+    pub partner_id: PartnerId,
+}
+
+/// Hands locked codes over to units.
+///
+/// # Errors
+/// What the database says; a code that is not in stock any more.
+pub async fn deliver(transaction: &Transaction, now: Timestamp, handovers: &[Handover]) -> Result<(), DbErr> {
+    if handovers.is_empty() {
+        return Ok(());
+    }
+    let backend = transaction.get_database_backend();
+    let columns = [("id", Text), ("order_id", Text), ("unit_index", Integer), ("partner_id", Text)];
+    let sql = format!(
+        "UPDATE vouchers SET state = 'DELIVERED', order_id = r.order_id, unit_index = r.unit_index,
+         partner_id = r.partner_id, delivered_at = $2 FROM {} WHERE vouchers.id = r.id AND vouchers.state = 'AVAILABLE'",
+        rowset(backend, 1, "r", &columns)
+    );
+    let update = statement(backend, sql, [json(handovers), now.micros().into()]);
+    let changed = transaction.execute_raw(update).await?.rows_affected();
+    if usize::try_from(changed) == Ok(handovers.len()) {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!("{changed} of {} codes were still in stock", handovers.len())))
+    }
+}
+
+/// A change of the number of available codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockMove {
+    /// Of which product.
+    pub product_id: String,
+    /// Of which face value, in minor units.
+    pub face_minor: i64,
+    /// Why.
+    pub kind: StockMoveKind,
+    /// By how many; negative where codes left.
+    pub delta: i32,
+}
+
+/// Tells moves of stock, so that every node's counters follow.
+///
+/// # Errors
+/// What the database says.
+pub async fn record_moves(
+    transaction: &Transaction,
+    now: Timestamp,
+    writer: StockWriterId,
+    moves: &[StockMove],
+) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        writer: StockWriterId,
+        n: i64,
+        product_id: &'a str,
+        face_minor: i64,
+        kind: StockMoveKind,
+        delta: i32,
+        at: i64,
+    }
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("writer", Text),
+        ("n", Integer),
+        ("product_id", Text),
+        ("face_minor", Integer),
+        ("kind", Text),
+        ("delta", Integer),
+        ("at", Integer),
+    ];
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let count =
+        i64::try_from(moves.len()).map_err(|_| DbErr::Custom("too many moves of stock".to_owned()))?;
+    let first = advance_writer(transaction, writer, count).await?;
+    let rows: Vec<Row<'_>> = moves
+        .iter()
+        .zip(first..)
+        .map(|(one, n)| Row {
+            writer,
+            n,
+            product_id: &one.product_id,
+            face_minor: one.face_minor,
+            kind: one.kind,
+            delta: one.delta,
+            at: now.micros(),
+        })
+        .collect();
+    insert_all(transaction, "stock_moves", COLUMNS, &rows).await
+}
+
+/// Moves a writer's head on and tells its first new number.
+async fn advance_writer(transaction: &Transaction, writer: StockWriterId, count: i64) -> Result<i64, DbErr> {
+    let sql = "INSERT INTO stock_writers (writer, n) VALUES ($1, $2)
+        ON CONFLICT (writer) DO UPDATE SET n = stock_writers.n + excluded.n RETURNING n";
+    let advance =
+        statement(transaction.get_database_backend(), sql, [writer.to_string().into(), count.into()]);
+    let row = transaction.query_one_raw(advance).await?;
+    let last: i64 =
+        row.ok_or_else(|| DbErr::RecordNotFound("the stock writer's head".to_owned()))?.try_get("", "n")?;
+    Ok(last - count + 1)
+}

@@ -1,0 +1,403 @@
+//! Events in the contract: the feed and the subscriptions.
+//!
+//! What lives here: the event objects, the pull feed, and the streams of orders and wallets.
+//! What is always true: a stream is one loop over (partner, sequence): replay from the database, then live, without a gap and
+//! without a duplicate; scopes decide which types a caller sees.
+//! What is not here: how a socket carries a stream (`transport/ws.rs`).
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object, Subscription};
+use async_stream::try_stream;
+use entity::events as rows;
+use entity::ids::{OrderId, PartnerId, WalletId};
+use entity::state::Scope;
+use futures_util::Stream;
+
+use super::enums::OrderStatus;
+use super::loaders::{Loaders, load};
+use super::order_fields::order_name;
+use super::orders::Order;
+use super::types::{BigInt, ConnectionParts, Count, DateTime, Money, connection, request};
+use super::wallet::Wallet;
+use crate::ctx::{Ctx, PartnerActor};
+use crate::domain::events::{KINDS, OrderFacts, WalletFacts};
+use crate::domain::feed::{self, Interest};
+use crate::domain::orders::model::is_terminal;
+use crate::domain::orders::queries;
+use crate::domain::wallet;
+use crate::problem::Problem;
+use crate::store::Page;
+
+/// Something that happened, told once, in the order of commits.
+#[derive(Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "The id, beginning with evt_."),
+    field(name = "cursor", ty = "String", desc = "Its place, for `after`."),
+    field(name = "sequence", ty = "BigInt", desc = "Its number among the partner's events, without gaps in the whole feed."),
+    field(name = "type", method = "kind", ty = "String", desc = "What happened, such as order.delivered."),
+    field(name = "occurred_at", ty = "DateTime", desc = "When.")
+)]
+pub enum Event {
+    /// To an order.
+    Order(OrderEvent),
+    /// To a wallet.
+    Wallet(WalletEvent),
+}
+
+/// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
+pub struct OrderEvent {
+    row: rows::Model,
+    order: OrderId,
+    facts: OrderFacts,
+}
+
+/// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
+#[Object]
+impl OrderEvent {
+    /// The id, beginning with evt_.
+    pub(super) async fn id(&self) -> ID {
+        self.row.id.to_string().into()
+    }
+
+    /// Its place, for `after`.
+    pub(super) async fn cursor(&self) -> String {
+        feed::cursor_of(self.row.sequence)
+    }
+
+    /// Its number among the partner's events, without gaps in the whole feed.
+    pub(super) async fn sequence(&self) -> BigInt {
+        BigInt(self.row.sequence)
+    }
+
+    /// What happened, such as order.delivered.
+    #[graphql(name = "type")]
+    pub(super) async fn kind(&self) -> String {
+        self.row.kind.clone()
+    }
+
+    /// When.
+    pub(super) async fn occurred_at(&self) -> DateTime {
+        DateTime(self.row.occurred_at)
+    }
+
+    /// The order's id.
+    async fn order_id(&self) -> ID {
+        self.order.to_string().into()
+    }
+
+    /// The order's reference.
+    async fn reference(&self) -> &str {
+        &self.facts.reference
+    }
+
+    /// The order's state after the event.
+    async fn status(&self) -> OrderStatus {
+        self.facts.status.into()
+    }
+
+    /// Its state before the event; null for the first.
+    async fn previous_status(&self) -> Option<OrderStatus> {
+        self.facts.previous_status.map(Into::into)
+    }
+
+    /// How many units were delivered after the event.
+    async fn delivered_quantity(&self) -> i32 {
+        self.facts.delivered_quantity
+    }
+
+    /// How many units were refunded after the event.
+    async fn refunded_quantity(&self) -> i32 {
+        self.facts.refunded_quantity
+    }
+
+    /// How many units were bought.
+    async fn quantity(&self) -> i32 {
+        self.facts.quantity
+    }
+
+    /// The order as it is now, which may be later than the event.
+    async fn order(&self, context: &Context<'_>) -> Result<Order, Problem> {
+        // A stream outlives the moment: what a loader remembers would be stale.
+        let order = queries::get(request(context), self.order).await?;
+        Ok(Order::from(Arc::new(order)))
+    }
+}
+
+/// A change of a wallet's available money: wallet.credited or wallet.debited; one for each wallet and transaction.
+pub struct WalletEvent {
+    row: rows::Model,
+    wallet: WalletId,
+    facts: WalletFacts,
+}
+
+/// A change of a wallet's available money: wallet.credited or wallet.debited; one for each wallet and transaction.
+#[Object]
+impl WalletEvent {
+    /// The id, beginning with evt_.
+    pub(super) async fn id(&self) -> ID {
+        self.row.id.to_string().into()
+    }
+
+    /// Its place, for `after`.
+    pub(super) async fn cursor(&self) -> String {
+        feed::cursor_of(self.row.sequence)
+    }
+
+    /// Its number among the partner's events, without gaps in the whole feed.
+    pub(super) async fn sequence(&self) -> BigInt {
+        BigInt(self.row.sequence)
+    }
+
+    /// What happened, such as wallet.debited.
+    #[graphql(name = "type")]
+    pub(super) async fn kind(&self) -> String {
+        self.row.kind.clone()
+    }
+
+    /// When.
+    pub(super) async fn occurred_at(&self) -> DateTime {
+        DateTime(self.row.occurred_at)
+    }
+
+    /// The sum of the entries: negative where money left.
+    async fn amount(&self) -> Money {
+        Money::from_minor(self.facts.amount_minor, self.facts.currency)
+    }
+
+    /// What was available after.
+    async fn available(&self) -> Money {
+        Money::from_minor(self.facts.available_minor, self.facts.currency)
+    }
+
+    /// The first entry's number in the wallet.
+    async fn first_entry_sequence(&self) -> BigInt {
+        BigInt(self.facts.first_entry)
+    }
+
+    /// The last entry's number in the wallet.
+    async fn last_entry_sequence(&self) -> BigInt {
+        BigInt(self.facts.last_entry)
+    }
+
+    /// The wallet as it is now, which may be later than the event.
+    async fn wallet(&self, context: &Context<'_>) -> Result<Wallet, Problem> {
+        let found = wallet::find_wallet(request(context), self.wallet).await?;
+        found.map(Wallet::from).ok_or_else(Problem::not_found)
+    }
+}
+
+connection! {
+    /// A page of events.
+    EventConnection,
+    /// One item of a page of events.
+    EventEdge,
+    Event
+}
+
+fn event(row: rows::Model) -> Result<Event, Problem> {
+    match (row.order_id, row.wallet_id) {
+        (Some(order), _) => Ok(Event::Order(order_event(row, order)?)),
+        (None, Some(wallet)) => Ok(Event::Wallet(wallet_event(row, wallet)?)),
+        (None, None) => Err(Problem::internal("an event about nothing")),
+    }
+}
+
+fn order_event(row: rows::Model, order: OrderId) -> Result<OrderEvent, Problem> {
+    Ok(OrderEvent { facts: feed::order_facts(&row)?, row, order })
+}
+
+fn wallet_event(row: rows::Model, wallet: WalletId) -> Result<WalletEvent, Problem> {
+    Ok(WalletEvent { facts: feed::wallet_facts(&row)?, row, wallet })
+}
+
+/// The kinds of event that a caller may see.
+fn visible_kinds(actor: &PartnerActor) -> Vec<&'static str> {
+    let may_see = |kind: &&'static str| {
+        if kind.starts_with("order.") { actor.may(Scope::OrdersRead) } else { actor.may(Scope::WalletRead) }
+    };
+    KINDS.iter().copied().filter(may_see).collect()
+}
+
+/// The feed's reads.
+#[derive(Debug, Default)]
+pub struct EventsQuery;
+
+#[Object]
+impl EventsQuery {
+    /// The calling partner's events in commit order, oldest first: the pull feed for those who want neither sockets nor webhooks. Shows the types that the scopes allow: orders:read, wallet:read.
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Begin behind this cursor; from the oldest event kept if absent. A cursor older than what is kept is CURSOR_EXPIRED."
+        )]
+        after: Option<String>,
+        #[graphql(desc = "Only events of these types, such as order.delivered; all if absent.")] types: Option<
+            Vec<String>,
+        >,
+        #[graphql(default = 20, desc = "How many, 1 to 100.")] first: Option<i32>,
+    ) -> Option<Result<EventConnection, Problem>> {
+        Some(list_events(request(context), after.as_deref(), types.as_deref(), first.unwrap_or(20)).await)
+    }
+}
+
+async fn list_events(
+    ctx: &Ctx,
+    after: Option<&str>,
+    types: Option<&[String]>,
+    first: i32,
+) -> Result<EventConnection, Problem> {
+    let actor = ctx.partner()?;
+    let visible = visible_kinds(actor);
+    if visible.is_empty() {
+        return Err(Problem::forbidden("the scope orders:read or wallet:read"));
+    }
+    let wanted = wanted_kinds(&visible, types)?;
+    let size = u64::try_from(first).ok().filter(|first| (1..=100).contains(first));
+    let size = size.ok_or_else(|| Problem::bad_argument("first", "`first` must be 1 to 100"))?;
+    let from = match after {
+        Some(cursor) => feed::check_cursor(ctx, actor.partner, cursor).await?,
+        None => 0,
+    };
+    let interest = Interest::Kinds(wanted);
+    let mut found = feed::list_after(ctx, actor.partner, &interest, from, Some(size + 1)).await?;
+    let has_next = u64::try_from(found.len()).is_ok_and(|length| length > size);
+    found.truncate(usize::try_from(size).unwrap_or(0));
+    let (ctx, partner) = (ctx.clone(), actor.partner);
+    let count: Count = Box::new(move || {
+        let (ctx, interest) = (ctx.clone(), interest.clone());
+        Box::pin(async move { feed::count(&ctx, partner, &interest).await })
+    });
+    connection_of(Page { items: found, has_next, has_previous: after.is_some() }, count)
+}
+
+fn wanted_kinds(
+    visible: &[&'static str],
+    types: Option<&[String]>,
+) -> Result<Vec<&'static str>, Problem> {
+    let Some(types) = types else { return Ok(visible.to_vec()) };
+    let unknown = types.iter().find(|kind| !KINDS.contains(&kind.as_str()));
+    if let Some(kind) = unknown {
+        return Err(Problem::bad_argument("types", format!("there are no events of the type {kind:?}")));
+    }
+    Ok(visible.iter().copied().filter(|kind| types.iter().any(|wanted| wanted == kind)).collect())
+}
+
+fn connection_of(page: Page<rows::Model>, count: Count) -> Result<EventConnection, Problem> {
+    let items: Vec<(i64, Event)> = page
+        .items
+        .into_iter()
+        .map(|row| Ok((row.sequence, event(row)?)))
+        .collect::<Result<_, Problem>>()?;
+    let page = Page { items, has_next: page.has_next, has_previous: page.has_previous };
+    Ok(ConnectionParts::new(page, |(sequence, _)| format!("evt:{sequence}"), |(_, event)| event, count).into())
+}
+
+/// Everything behind a sequence that interests, as it comes, for ever.
+fn follow(
+    ctx: Ctx,
+    partner: PartnerId,
+    interest: Interest,
+    mut from: i64,
+) -> impl Stream<Item = Result<rows::Model, Problem>> {
+    try_stream! {
+        // Watched before it is read, so that nothing falls between the replay and the first wake-up.
+        let mut watch = feed::watch(&ctx.deps, partner);
+        loop {
+            let found = feed::list_after(&ctx, partner, &interest, from, None).await?;
+            if found.is_empty() {
+                watch.moved().await;
+            }
+            for row in found {
+                from = row.sequence;
+                yield row;
+            }
+        }
+    }
+}
+
+/// The streams.
+#[derive(Debug, Default)]
+pub struct EventsSubscription;
+
+#[Subscription]
+impl EventsSubscription {
+    /// One order's changes of state, by id or by reference, exactly one of them: from its first event (or behind `after`), then live, until it reaches its end. Needs orders:read.
+    async fn order_status(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The order's id.")] order_id: Option<ID>,
+        #[graphql(desc = "The reference that the order was placed under.")] reference: Option<String>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
+        let ctx = request(context).clone();
+        let partner = ctx.require(Scope::OrdersRead)?.partner;
+        let name = order_name(order_id, reference)
+            .ok_or_else(|| Problem::bad_argument("orderId", "give `orderId` or `reference`, exactly one of them"))?;
+        let order = queries::find_by_name(&ctx, partner, &name).await?.ok_or_else(Problem::not_found)?;
+        let from = match &after {
+            Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,
+            None => 0,
+        };
+        Ok(try_stream! {
+            for await row in follow(ctx, partner, Interest::Order(order.id), from) {
+                let event = order_event(row?, order.id)?;
+                let is_over = is_terminal(event.facts.status);
+                yield event;
+                if is_over {
+                    break;
+                }
+            }
+        })
+    }
+
+    /// Every order event of the calling partner, from now on or behind `after`. Needs orders:read.
+    async fn order_updates(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
+        let (ctx, partner, from) = stream_start(context, Scope::OrdersRead, after.as_deref()).await?;
+        let kinds = KINDS.iter().copied().filter(|kind| kind.starts_with("order.")).collect();
+        Ok(try_stream! {
+            for await row in follow(ctx, partner, Interest::Kinds(kinds), from) {
+                let row = row?;
+                let order = row.order_id.ok_or_else(|| Problem::internal("an order event about no order"))?;
+                yield order_event(row, order)?;
+            }
+        })
+    }
+
+    /// Every change to the available money of the calling partner's wallets, from now on or behind `after`. Needs wallet:read.
+    async fn wallet_updates(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<WalletEvent, Problem>>, Problem> {
+        let (ctx, partner, from) = stream_start(context, Scope::WalletRead, after.as_deref()).await?;
+        let kinds = KINDS.iter().copied().filter(|kind| kind.starts_with("wallet.")).collect();
+        Ok(try_stream! {
+            for await row in follow(ctx, partner, Interest::Kinds(kinds), from) {
+                let row = row?;
+                let wallet = row.wallet_id.ok_or_else(|| Problem::internal("a wallet event about no wallet"))?;
+                yield wallet_event(row, wallet)?;
+            }
+        })
+    }
+}
+
+/// Who streams, and from where: behind the cursor, or from now on.
+async fn stream_start(
+    context: &Context<'_>,
+    scope: Scope,
+    after: Option<&str>,
+) -> Result<(Ctx, PartnerId, i64), Problem> {
+    let ctx = request(context).clone();
+    let partner = ctx.require(scope)?.partner;
+    let from = match after {
+        Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,
+        None => feed::find_head(&ctx, partner).await?,
+    };
+    Ok((ctx, partner, from))
+}
