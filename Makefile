@@ -40,8 +40,8 @@ deps-run:
 	@scripts/deps build
 
 .PHONY: docs
-docs: ## Write docs/ again from the contract and a running server; a test tells when due
-	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it -- reference examples --skip ::postgres
+docs: playground judges ## Write docs/ again from the contract and a running server; a test tells when due
+	@OCTOPUS_WRITE_DOCS=1 cargo test --quiet --locked --test it -- reference examples browser --skip ::postgres
 
 .PHONY: playground
 playground: playground/dist/index.html ## The web page that the binary serves at /

@@ -67,11 +67,16 @@ try {
   await operation(page, "order-status");
   await answer(page, /"status": "DELIVERED"/);
 
-  doing = "see the order among the live orders";
+  doing = "buy many units";
+  await operation(page, "order-in-bulk");
+  await answer(page, /"quantity": 100/);
+
+  doing = "see both orders among the live orders";
   await panel(page, "live orders");
   const order = page.locator(`li[data-reference="${reference}"]`);
   await visible(order.getByText("DELIVERED", { exact: true }));
   await visible(order.getByText("1 of 1 delivered"));
+  await visible(page.getByText("100 of 100 delivered"));
   if (screenshot) await page.screenshot({ path: screenshot });
 
   doing = "read the documentation";

@@ -1,24 +1,41 @@
 //! What lives here: the playground as a person uses it, in headless Chromium with every outside address blocked.
 //! What is always true: the page logs no error and asks for nothing from elsewhere; `tests/browser/playground.mjs` says
-//! what is done, step by step.
+//! what is done, step by step. `make docs` takes the picture for `docs/`.
 //! What is not here: how the files are served (`served.rs`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::reference::writes_docs;
+use crate::support::app::TestApp;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
 
 /// Lets a browser do everything that the playground offers.
 ///
 /// # Panics
 /// If a step fails, with the step's name.
-fn drive(url: &str, username: &str, password: &str, screenshot: &Path) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+async fn drive(app: TestApp, picture: &Path) {
+    let folder = root().join("tests/browser");
     assert!(folder.join("node_modules").exists(), "install the browser's driver: make judges");
-    let output = Command::new("node")
-        .args(["playground.mjs", url, username, password])
-        .arg(screenshot)
-        .current_dir(&folder)
-        .output()
-        .expect("Node.js starts");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    assert!(root().join("playground/dist/index.html").exists(), "build the page: make playground");
+    let account = &app.database.seed.partners[0];
+    let mut command = Command::new("node");
+    command.args(["playground.mjs", &app.client.url, &account.username, &account.password]);
+    command.arg(picture).current_dir(&folder);
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
+    let output = ended.expect("Node.js starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+both_databases! {
+    async fn a_browser_signs_in_orders_and_watches(app: FullCatalog) {
+        let spare = app.database.folder.path().join("playground.png");
+        let picture = if writes_docs() { root().join("docs/playground.png") } else { spare };
+        drive(app, &picture).await;
+        let bytes = std::fs::read(picture).expect("the browser took a picture");
+        assert!(bytes.starts_with(b"\x89PNG"), "it is a picture");
+    }
 }
