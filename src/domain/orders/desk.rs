@@ -7,8 +7,8 @@
 //! What is not here: what a batch does (`batch.rs`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::ids::{ChargeId, PartnerId, StockWriterId};
 use sea_orm::DbBackend;

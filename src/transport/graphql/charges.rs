@@ -9,7 +9,10 @@ use entity::charges;
 use entity::currency::Currency;
 
 use super::catalog::Product;
+use super::loaders::load;
+use super::orders::Order;
 use super::products::snapshot;
+use super::request_loaders::Loaders;
 use super::types::{CurrencyCode, DateTime, Decimal, Money, MoneyAmount, request};
 use super::user_errors::UserError;
 use crate::domain::pricing::{self, CreateCharge};
@@ -152,6 +155,12 @@ impl Charge {
     /// From this instant on it binds nobody.
     async fn expires_at(&self) -> DateTime {
         DateTime(self.0.expires_at)
+    }
+
+    /// The order placed with it; null while it is unused.
+    async fn order(&self, context: &Context<'_>) -> Option<Result<Order, Problem>> {
+        let found = load(&Loaders::of(context).orders_by_charge, self.0.id).await;
+        found.map(|order| order.map(Order::from)).transpose()
     }
 }
 

@@ -15,7 +15,6 @@ use entity::state::Scope;
 use futures_util::Stream;
 
 use super::enums::OrderStatus;
-use super::loaders::{Loaders, load};
 use super::order_fields::order_name;
 use super::orders::Order;
 use super::types::{BigInt, ConnectionParts, Count, DateTime, Money, connection, request};
@@ -34,7 +33,11 @@ use crate::store::Page;
 #[graphql(
     field(name = "id", ty = "ID", desc = "The id, beginning with evt_."),
     field(name = "cursor", ty = "String", desc = "Its place, for `after`."),
-    field(name = "sequence", ty = "BigInt", desc = "Its number among the partner's events, without gaps in the whole feed."),
+    field(
+        name = "sequence",
+        ty = "BigInt",
+        desc = "Its number among the partner's events, without gaps in the whole feed."
+    ),
     field(name = "type", method = "kind", ty = "String", desc = "What happened, such as order.delivered."),
     field(name = "occurred_at", ty = "DateTime", desc = "When.")
 )]
@@ -233,9 +236,8 @@ impl EventsQuery {
             desc = "Begin behind this cursor; from the oldest event kept if absent. A cursor older than what is kept is CURSOR_EXPIRED."
         )]
         after: Option<String>,
-        #[graphql(desc = "Only events of these types, such as order.delivered; all if absent.")] types: Option<
-            Vec<String>,
-        >,
+        #[graphql(desc = "Only events of these types, such as order.delivered; all if absent.")]
+        types: Option<Vec<String>>,
         #[graphql(default = 20, desc = "How many, 1 to 100.")] first: Option<i32>,
     ) -> Option<Result<EventConnection, Problem>> {
         Some(list_events(request(context), after.as_deref(), types.as_deref(), first.unwrap_or(20)).await)
@@ -272,10 +274,7 @@ async fn list_events(
     connection_of(Page { items: found, has_next, has_previous: after.is_some() }, count)
 }
 
-fn wanted_kinds(
-    visible: &[&'static str],
-    types: Option<&[String]>,
-) -> Result<Vec<&'static str>, Problem> {
+fn wanted_kinds(visible: &[&'static str], types: Option<&[String]>) -> Result<Vec<&'static str>, Problem> {
     let Some(types) = types else { return Ok(visible.to_vec()) };
     let unknown = types.iter().find(|kind| !KINDS.contains(&kind.as_str()));
     if let Some(kind) = unknown {
@@ -285,13 +284,11 @@ fn wanted_kinds(
 }
 
 fn connection_of(page: Page<rows::Model>, count: Count) -> Result<EventConnection, Problem> {
-    let items: Vec<(i64, Event)> = page
-        .items
-        .into_iter()
-        .map(|row| Ok((row.sequence, event(row)?)))
-        .collect::<Result<_, Problem>>()?;
+    let items: Vec<(i64, Event)> =
+        page.items.into_iter().map(|row| Ok((row.sequence, event(row)?))).collect::<Result<_, Problem>>()?;
     let page = Page { items, has_next: page.has_next, has_previous: page.has_previous };
-    Ok(ConnectionParts::new(page, |(sequence, _)| format!("evt:{sequence}"), |(_, event)| event, count).into())
+    Ok(ConnectionParts::new(page, |(sequence, _)| format!("evt:{sequence}"), |(_, event)| event, count)
+        .into())
 }
 
 /// Everything behind a sequence that interests, as it comes, for ever.
@@ -333,8 +330,9 @@ impl EventsSubscription {
     ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
         let ctx = request(context).clone();
         let partner = ctx.require(Scope::OrdersRead)?.partner;
-        let name = order_name(order_id, reference)
-            .ok_or_else(|| Problem::bad_argument("orderId", "give `orderId` or `reference`, exactly one of them"))?;
+        let name = order_name(order_id, reference).ok_or_else(|| {
+            Problem::bad_argument("orderId", "give `orderId` or `reference`, exactly one of them")
+        })?;
         let order = queries::find_by_name(&ctx, partner, &name).await?.ok_or_else(Problem::not_found)?;
         let from = match &after {
             Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,

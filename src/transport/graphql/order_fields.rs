@@ -189,7 +189,8 @@ impl OrdersQuery {
 
 async fn find_order(ctx: &Ctx, name: Option<OrderName>) -> Result<Option<Order>, Problem> {
     let actor = ctx.require(Scope::OrdersRead)?;
-    let name = name.ok_or_else(|| Problem::bad_argument("id", "give `id` or `reference`, exactly one of them"))?;
+    let name =
+        name.ok_or_else(|| Problem::bad_argument("id", "give `id` or `reference`, exactly one of them"))?;
     let found = queries::find_by_name(ctx, actor.partner, &name).await?;
     Ok(found.map(|order| Order::from(Arc::new(order))))
 }
@@ -201,7 +202,13 @@ async fn list_orders(ctx: &Ctx, filter: Filter, page: &PageRequest) -> Result<Or
         let (ctx, filter) = (ctx.clone(), filter.clone());
         Box::pin(async move { queries::count(&ctx, &filter).await })
     });
-    Ok(ConnectionParts::new(listed, |order| order.id.to_string(), |order| Order::from(Arc::new(order)), count).into())
+    Ok(ConnectionParts::new(
+        listed,
+        |order| order.id.to_string(),
+        |order| Order::from(Arc::new(order)),
+        count,
+    )
+    .into())
 }
 
 /// The changes of orders.
@@ -245,9 +252,10 @@ impl OrdersMutation {
             None => Err(Failure::Refused(OrderRefusal::OneNameNeeded)),
         };
         match cancelled {
-            Ok(order) => {
-                Some(Ok(CancelOrderPayload { order: Some(Order::from(Arc::new(order))), user_errors: Vec::new() }))
-            }
+            Ok(order) => Some(Ok(CancelOrderPayload {
+                order: Some(Order::from(Arc::new(order))),
+                user_errors: Vec::new(),
+            })),
             Err(Failure::Refused(refusal)) => {
                 Some(Ok(CancelOrderPayload { order: None, user_errors: vec![UserError::of_order(refusal)] }))
             }

@@ -11,10 +11,11 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::ids::UnitId;
 use entity::{order_units, orders, vouchers};
 
-use super::catalog::Product;
 use super::charges::Charge;
 use super::enums::{DeliveryKind, FailurePolicy, OrderFailureCode, OrderStatus, UnitStatus};
-use super::loaders::{Loaders, load};
+use super::loaders::load;
+use super::products::Product;
+use super::request_loaders::Loaders;
 use super::types::{ConnectionParts, Count, CountryCode, CurrencyCode, DateTime, Money, connection, request};
 use crate::domain::catalog;
 use crate::domain::orders::OrderedProduct as Frozen;
@@ -61,15 +62,17 @@ impl Order {
         first: Option<i32>,
         after: Option<ID>,
     ) -> Result<Vec<Voucher>, Problem> {
-        let first = usize::try_from(first.unwrap_or(1_000)).ok().filter(|first| (1..=MOST_CODES).contains(first));
+        let first =
+            usize::try_from(first.unwrap_or(1_000)).ok().filter(|first| (1..=MOST_CODES).contains(first));
         let first = first.ok_or_else(|| Problem::bad_argument("first", "`first` must be 1 to 1000"))?;
         let sealed = self.sealed_codes(context).await?;
         let begin = match &after {
             None => 0,
-            Some(after) => 1 + sealed
-                .iter()
-                .position(|code| code.id.to_string() == after.as_str())
-                .ok_or_else(|| Problem::bad_argument("after", "`after` is not the id of a voucher of this order"))?,
+            Some(after) => {
+                1 + sealed.iter().position(|code| code.id.to_string() == after.as_str()).ok_or_else(|| {
+                    Problem::bad_argument("after", "`after` is not the id of a voucher of this order")
+                })?
+            }
         };
         let wanted: Vec<&vouchers::Model> = sealed.iter().skip(begin).take(first).collect();
         Loaders::of(context).spend_codes(wanted.len(), MOST_CODES)?;
@@ -161,7 +164,7 @@ impl Order {
     /// The charge that it was placed with; null if it was placed without one.
     async fn charge(&self, context: &Context<'_>) -> Option<Result<Charge, Problem>> {
         let found = load(&Loaders::of(context).charges, self.model.charge_id?).await;
-        found.map(|charge| charge.map(Charge::from)).transpose()
+        found.map(|charge| charge.map(Charge)).transpose()
     }
 
     /// The codes of delivered units, by unit. Needs vouchers:reveal; the reading is audited. At most 1,000 codes an answer.
@@ -192,7 +195,13 @@ impl Order {
         });
         let currency = self.model.currency;
         let wrap = |unit: order_units::Model| Unit { model: unit, currency };
-        Ok(ConnectionParts::new(page_of_units(&page, &units)?, |unit| unit.unit_index.to_string(), wrap, count).into())
+        Ok(ConnectionParts::new(
+            page_of_units(&page, &units)?,
+            |unit| unit.unit_index.to_string(),
+            wrap,
+            count,
+        )
+        .into())
     }
 
     /// Every state that it has been in, oldest first.
@@ -242,15 +251,21 @@ impl Order {
 }
 
 /// Cuts a page out of an order's units, which come whole: there are at most 1,000.
-fn page_of_units(page: &PageRequest, units: &[order_units::Model]) -> Result<Page<order_units::Model>, Problem> {
+fn page_of_units(
+    page: &PageRequest,
+    units: &[order_units::Model],
+) -> Result<Page<order_units::Model>, Problem> {
     let key = |argument: &str, text: &Option<String>| match text.as_deref().map(str::parse::<i32>) {
         None => Ok(None),
         Some(Ok(index)) => Ok(Some(index)),
-        Some(Err(_)) => Err(Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list"))),
+        Some(Err(_)) => {
+            Err(Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list")))
+        }
     };
     let (after, before) = (key("after", &page.after)?, key("before", &page.before)?);
     let inside = |unit: &&order_units::Model| {
-        after.is_none_or(|after| unit.unit_index > after) && before.is_none_or(|before| unit.unit_index < before)
+        after.is_none_or(|after| unit.unit_index > after)
+            && before.is_none_or(|before| unit.unit_index < before)
     };
     let size = usize::try_from(page.size).unwrap_or(0) + 1;
     let rows = units.iter().filter(inside).cloned();
@@ -322,7 +337,7 @@ impl OrderedProduct {
     /// The product as it is now; null if it has gone.
     async fn current(&self, context: &Context<'_>) -> Option<Product> {
         let snapshot = request(context).feature::<catalog::Live>().snapshot();
-        snapshot.product(&self.0.id).map(|product| Product::from(Arc::clone(product)))
+        snapshot.product(&self.0.id).map(|product| Product(Arc::clone(product)))
     }
 }
 
@@ -425,5 +440,8 @@ pub struct OrderFailure {
 
 /// Too many codes for one answer.
 pub(super) fn too_many_codes() -> Problem {
-    Problem::new(ErrorCode::QueryTooComplex, "an answer carries at most 1,000 codes; ask for fewer orders or pages")
+    Problem::new(
+        ErrorCode::QueryTooComplex,
+        "an answer carries at most 1,000 codes; ask for fewer orders or pages",
+    )
 }

@@ -4,10 +4,15 @@
 //! What is always true: a refusal names its code, and the path of the input at fault beginning with `input`.
 //! What is not here: which refusals there are; each feature has its own.
 
+use std::sync::Arc;
+
 use async_graphql::{Interface, SimpleObject};
 
+use super::charges::Charge;
 use super::enums::ErrorCode;
+use super::orders::Order;
 use super::types::Money;
+use crate::domain::orders::OrderRefusal;
 use crate::problem::Refusal;
 
 /// Why a mutation was refused. Anything that the caller can mend by another input or another state is told here, never in `errors`.
@@ -28,6 +33,10 @@ pub enum UserError {
     InsufficientFunds(InsufficientFundsError),
     /// There are not enough codes.
     OutOfStock(OutOfStockError),
+    /// The reference belongs to an order placed with other input.
+    IdempotencyMismatch(IdempotencyMismatchError),
+    /// The price is above `maxTotal`.
+    PriceChanged(PriceChangedError),
 }
 
 /// A refusal that its code, message and field explain in full.
@@ -69,6 +78,34 @@ pub struct OutOfStockError {
     pub(super) available: i32,
 }
 
+/// The reference belongs to an order placed with other input.
+#[derive(SimpleObject)]
+pub struct IdempotencyMismatchError {
+    /// The reason, for programs.
+    code: ErrorCode,
+    /// The reason and its mend, for people.
+    message: String,
+    /// The path of the offending input field, beginning with "input"; null if no field is at fault.
+    field: Option<Vec<String>>,
+    /// The order that holds the reference.
+    order: Order,
+    /// The input fields whose values differ from that order's.
+    differing_fields: Vec<String>,
+}
+
+/// The price is above `maxTotal`. Nothing was written but a fresh charge that binds the present price.
+#[derive(SimpleObject)]
+pub struct PriceChangedError {
+    /// The reason, for programs.
+    code: ErrorCode,
+    /// The reason and its mend, for people.
+    message: String,
+    /// The path of the offending input field, beginning with "input"; null if no field is at fault.
+    field: Option<Vec<String>>,
+    /// The present price, bound until the charge expires.
+    charge: Charge,
+}
+
 /// The path of an input field as the contract shows it.
 pub(super) fn input_path(field: Option<Vec<String>>) -> Option<Vec<String>> {
     field.map(|path| std::iter::once("input".to_owned()).chain(path).collect())
@@ -82,5 +119,29 @@ impl UserError {
             message: refusal.message(),
             field: input_path(refusal.field()),
         })
+    }
+
+    /// A refusal of an order, with the facts that its kind has.
+    pub fn of_order(refusal: OrderRefusal) -> Self {
+        let (code, message, field) = (refusal.code().into(), refusal.message(), input_path(refusal.field()));
+        match refusal {
+            OrderRefusal::InsufficientFunds { required, available } => {
+                let (required, available) = (required.into(), available.into());
+                Self::InsufficientFunds(InsufficientFundsError { code, message, field, required, available })
+            }
+            OrderRefusal::OutOfStock { available } => {
+                Self::OutOfStock(OutOfStockError { code, message, field, available })
+            }
+            OrderRefusal::IdempotencyMismatch { order, fields } => {
+                let order = Order::from(Arc::new(*order));
+                let error =
+                    IdempotencyMismatchError { code, message, field, order, differing_fields: fields };
+                Self::IdempotencyMismatch(error)
+            }
+            OrderRefusal::PriceChanged { charge } => {
+                Self::PriceChanged(PriceChangedError { code, message, field, charge: Charge(*charge) })
+            }
+            _ => Self::General(GeneralError { code, message, field }),
+        }
     }
 }

@@ -1,0 +1,147 @@
+//! The objects behind ids.
+//!
+//! What lives here: the `Node` interface and the fields that find what an id names.
+//! What is always true: the id's prefix tells the kind; a product's id is its sku; what is not the caller's reads as missing.
+//! What is not here: the objects.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object};
+use entity::ids::{ChargeId, OrderId, PostingId, UnitId, WalletId};
+use entity::state::Scope;
+
+use super::charges::Charge;
+use super::identity::{AdminAccount, ApiCredential, Partner};
+use super::loaders::load;
+use super::orders::{Order, Unit};
+use super::products::{Brand, CatalogNode, Category, Country, Currency, Product, snapshot};
+use super::request_loaders::Loaders;
+use super::types::request;
+use super::wallet::{Wallet, WalletEntry};
+use crate::domain::orders::queries;
+use crate::domain::{identity, wallet};
+use crate::problem::Problem;
+
+/// The most ids that one field takes.
+const MOST_IDS: usize = 100;
+
+/// Anything with an id of its own.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The id, unique among all objects."))]
+pub enum Node {
+    /// A product.
+    Product(Product),
+    /// A brand.
+    Brand(Brand),
+    /// A category.
+    Category(Category),
+    /// A country.
+    Country(Country),
+    /// A currency.
+    Currency(Currency),
+    /// A charge.
+    Charge(Charge),
+    /// An order.
+    Order(Order),
+    /// A unit of an order.
+    Unit(Unit),
+    /// A wallet.
+    Wallet(Wallet),
+    /// An entry of a wallet.
+    WalletEntry(WalletEntry),
+    /// The calling partner.
+    Partner(Partner),
+    /// An API credential.
+    ApiCredential(ApiCredential),
+    /// The calling admin.
+    AdminAccount(AdminAccount),
+}
+
+impl From<CatalogNode> for Node {
+    fn from(node: CatalogNode) -> Self {
+        match node {
+            CatalogNode::Product(product) => Self::Product(product),
+            CatalogNode::Brand(brand) => Self::Brand(brand),
+            CatalogNode::Category(category) => Self::Category(category),
+            CatalogNode::Country(country) => Self::Country(country),
+            CatalogNode::Currency(currency) => Self::Currency(currency),
+        }
+    }
+}
+
+/// The reads by id.
+#[derive(Debug, Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object behind an id; null if there is none that this caller may see. A product's id is its sku.
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Option<Result<Node, Problem>> {
+        find(context, &id).await.transpose()
+    }
+
+    /// The objects behind up to 100 ids, in their order; null where there is none that this caller may see.
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The ids, at most 100.")] ids: Vec<ID>,
+    ) -> Option<Result<Vec<Option<Node>>, Problem>> {
+        if ids.len() > MOST_IDS {
+            return Some(Err(Problem::bad_argument("ids", "`ids` must be at most 100")));
+        }
+        let found = futures_util::future::join_all(ids.iter().map(|id| find(context, id))).await;
+        Some(found.into_iter().collect())
+    }
+}
+
+/// What an id names; a caller without the scope for its kind is told so, like at the field of that kind.
+async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
+    let ctx = request(context);
+    let loaders = Loaders::of(context);
+    if let Ok(id) = id.parse::<OrderId>() {
+        return Ok(load(&loaders.orders, id).await?.map(|order| Node::Order(order.into())));
+    }
+    if let Ok(id) = id.parse::<UnitId>() {
+        return find_unit(context, id).await;
+    }
+    if let Ok(id) = id.parse::<ChargeId>() {
+        return Ok(load(&loaders.charges, id).await?.map(|charge| Node::Charge(Charge(charge))));
+    }
+    if let Ok(id) = id.parse::<WalletId>() {
+        ctx.require(Scope::WalletRead)?;
+        return Ok(wallet::find_wallet(ctx, id).await?.map(|found| Node::Wallet(found.into())));
+    }
+    if let Ok(id) = id.parse::<PostingId>() {
+        return Ok(wallet::find_entry(ctx, id).await?.map(|entry| Node::WalletEntry(entry.into())));
+    }
+    if let Some(node) = find_account(context, id).await? {
+        return Ok(Some(node));
+    }
+    ctx.require(Scope::CatalogRead)?;
+    Ok(CatalogNode::find(&snapshot(context), id).map(Node::from))
+}
+
+async fn find_unit(context: &Context<'_>, id: UnitId) -> Result<Option<Node>, Problem> {
+    let Some(unit) = queries::find_unit(request(context), id).await? else { return Ok(None) };
+    let order: Option<Arc<entity::orders::Model>> = load(&Loaders::of(context).orders, id.order).await?;
+    Ok(order.map(|order| Node::Unit(Unit::new(unit, order.currency))))
+}
+
+/// The caller's own account, or one of its credentials.
+async fn find_account(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
+    let ctx = request(context);
+    if let Ok(id) = id.parse() {
+        let found = identity::find_credential(ctx, id).await?;
+        return Ok(found.map(|credential| Node::ApiCredential(ApiCredential(credential))));
+    }
+    let viewer = identity::get_viewer(ctx).await?;
+    let partner = viewer.partner.filter(|partner| partner.id.to_string() == id);
+    let admin = viewer.admin.filter(|admin| admin.id.to_string() == id);
+    Ok(partner
+        .map(|own| Node::Partner(Partner(own)))
+        .or(admin.map(|own| Node::AdminAccount(AdminAccount(own)))))
+}
