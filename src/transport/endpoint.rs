@@ -10,12 +10,13 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request, State, WebSocketUpgrade};
 use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 
 use super::caller::{self, Caller};
 use super::graphql::pipeline::Passage;
@@ -30,6 +31,8 @@ use crate::problem::ErrorCode;
 
 /// The most bytes of a body.
 const BODY_BYTES: usize = 256 * 1024;
+/// The most bytes of a body that are read only to be thrown away.
+const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// How long a caller may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,12 +42,13 @@ pub(super) async fn serve(
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    if parts.headers.contains_key(header::UPGRADE) {
+    if is_socket(&parts.headers) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
             Ok(upgrade) => ws::upgrade(state, arrival, &parts.headers, upgrade),
             Err(rejection) => rejection.into_response(),
         };
     }
+    let body = gather(body).await;
     let media = Media::accepted(joined(&parts.headers, header::ACCEPT).as_deref());
     let Some(media) = media else {
         let message = "Accept must allow application/graphql-response+json or application/json.";
@@ -59,12 +63,18 @@ pub(super) async fn serve(
     }
 }
 
+/// Whether a socket is asked for. Some clients offer HTTP/2 by the same header, and are answered by HTTP/1.1.
+fn is_socket(headers: &HeaderMap) -> bool {
+    let mut offers = headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    offers.any(|offer| offer.trim().eq_ignore_ascii_case("websocket"))
+}
+
 /// The answer of the pipeline, or the response to a request that did not reach it.
 async fn answer(
     state: &AppState,
     arrival: Arrival,
     parts: &Parts,
-    body: Body,
+    body: Result<Vec<u8>, Unread>,
     media: Media,
 ) -> Result<Answer, Response> {
     let carrier = match parts.method {
@@ -77,7 +87,7 @@ async fn answer(
         let message = "Content-Type must be application/json, in UTF-8.";
         return Err(with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::BadRequest, message, media));
     }
-    let body = read(&parts.headers, body, media).await?;
+    let body = body.map_err(|why| unread(&why, media))?;
     let request_id = arrival.request_id.to_string();
     let caller = caller::identify(&state.deps, &parts.headers, arrival.address).await.map_err(|problem| {
         closed(&Answer::closed(caller::refusal(problem, &request_id), &request_id), media)
@@ -115,25 +125,46 @@ fn call(carrier: Carrier, parts: &Parts, body: &[u8]) -> Result<Call, Refusal> {
     Call::from_parameters(parameters)
 }
 
-async fn read(headers: &HeaderMap, body: Body, media: Media) -> Result<Bytes, Response> {
-    let too_large = || {
-        let message = format!("The body is too large: at most {BODY_BYTES} bytes are read.");
-        written(
-            &Answer::refused(Refusal::new(ErrorCode::PayloadTooLarge, message)),
-            StatusCode::PAYLOAD_TOO_LARGE,
-            media,
-        )
+/// Why a body was not taken.
+enum Unread {
+    TooLarge,
+    TooSlow,
+}
+
+/// Takes the whole body, if it is small enough. One that is too large is read to its end all the same, within bounds:
+/// a connection that is closed under an unread body takes the answer with it.
+async fn gather(body: Body) -> Result<Vec<u8>, Unread> {
+    let mut parts = body.into_data_stream();
+    let mut gathered = Vec::new();
+    let mut read_bytes = 0_usize;
+    let reading = async {
+        while let Some(part) = parts.next().await {
+            // A peer that has hung up reads no answer.
+            let Ok(part) = part else { return Err(Unread::TooSlow) };
+            read_bytes = read_bytes.saturating_add(part.len());
+            if read_bytes <= BODY_BYTES {
+                gathered.extend_from_slice(&part);
+            } else if read_bytes > DISCARDED_BYTES {
+                return Err(Unread::TooLarge);
+            }
+        }
+        if read_bytes > BODY_BYTES { Err(Unread::TooLarge) } else { Ok(()) }
     };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|bytes: usize| bytes > BODY_BYTES) {
-        return Err(too_large());
+    match tokio::time::timeout(BODY_PATIENCE, reading).await {
+        Ok(read) => read.map(|()| gathered),
+        Err(_elapsed) => Err(Unread::TooSlow),
     }
-    match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, BODY_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_elapsed) => {
+}
+
+fn unread(why: &Unread, media: Media) -> Response {
+    match why {
+        Unread::TooLarge => {
+            let message = format!("The body is too large: at most {BODY_BYTES} bytes are taken.");
+            with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, &message, media)
+        }
+        Unread::TooSlow => {
             let message = "The body took too long to arrive.";
-            Err(with_status(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadRequest, message, media))
+            with_status(StatusCode::REQUEST_TIMEOUT, ErrorCode::BadRequest, message, media)
         }
     }
 }
