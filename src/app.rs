@@ -86,7 +86,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Problem> {
-    if deps.find_feature::<Vault>().is_none() {
+    if deps.find_feature::<Vault>().is_none() || !deps.feature::<Identity>().has_keys() {
         return Err(Problem::unavailable("there are no keys: run `octopus keys init`"));
     }
     let mut work = start(&deps);

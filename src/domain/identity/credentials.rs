@@ -9,8 +9,8 @@ use entity::api_credentials::{self, Column, Entity};
 use entity::ids::{CredentialId, PartnerId};
 use entity::partners;
 use entity::state::Scope;
-use sea_orm::sea_query::Expr;
-use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::*};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, prelude::*};
 use serde_json::json;
 
 use super::authenticate::require_live_session;
@@ -110,8 +110,9 @@ async fn insert(
     row: api_credentials::Model,
 ) -> Result<(), Failure<IdentityRefusal>> {
     require_live_session(transaction, ctx).await?;
-    let partner = partners::Entity::find_by_id(row.partner_id).one(transaction).await?;
-    if partner.is_none() {
+    // Two at once must not both be the hundredth. This lock lets rows that only refer to the partner pass.
+    let partner = partners::Entity::find_by_id(row.partner_id).lock(LockType::NoKeyUpdate);
+    if partner.one(transaction).await?.is_none() {
         return Err(Failure::Refused(IdentityRefusal::NotFound));
     }
     let working = api_credentials::owned_by(row.partner_id).filter(Column::RevokedAt.is_null());

@@ -103,6 +103,10 @@ struct Account {
 }
 
 async fn find_account(reader: &DatabaseConnection, username: &str) -> Result<Option<Account>, DbErr> {
+    // PostgreSQL takes no text with a NUL in it, so nobody has such a name.
+    if username.contains('\0') {
+        return Ok(None);
+    }
     if !username.starts_with(CREDENTIAL_PREFIX) {
         let admin = admins::Entity::find().filter(admins::Column::Username.eq(username)).one(reader).await?;
         return Ok(admin.map(|admin| Account {

@@ -113,6 +113,22 @@ both_databases! {
         assert_eq!(app.audited("credential.revoked").await, 1);
     }
 
+    async fn of_two_made_at_once_one_is_the_hundredth_and_the_other_refused(app: SmallCatalog) {
+        let partner = app.partner().await;
+        app.database.execute(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 98)
+             INSERT INTO api_credentials (id, partner_id, name, username, secret_hash, scopes, created_at)
+             SELECT 'crd_' || i, '{}', 'bulk', 'oc_' || i, '', 'catalog:read', 0 FROM n", partner.account.id)).await;
+        let [x, y] = ["x", "y"].map(|name| partner.graphql(CREATE, create(name, &Value::Null)));
+        let (left, right) = tokio::join!(x, y);
+        let refused = [&left, &right].into_iter().filter(|answer| {
+            answer.list("createApiCredential.userErrors").iter().any(|error| error["code"] == "INVALID_INPUT")
+        });
+        assert_eq!(refused.count(), 1, "{left:#?} {right:#?}");
+        let working = "SELECT count(*) FROM api_credentials WHERE name IN ('x', 'y')";
+        assert_eq!(app.database.number(working).await, 1);
+    }
+
     async fn credentials_come_newest_first_in_pages(app: SmallCatalog) {
         let partner = app.partner().await;
         for name in ["a", "b", "c"] {

@@ -45,6 +45,7 @@ both_databases! {
             ("oc_nobody", "ocs_wrong"),
             ("nobody", "ocs_wrong"),
             ("", ""),
+            ("nul\0", "\0"),
             (&revoked.username, &revoked.password),
             (&suspended.username, &suspended.password),
         ] {
@@ -55,8 +56,8 @@ both_databases! {
             bodies.push(answer.body["data"].clone());
         }
         assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:#?}");
-        assert_eq!(app.password_checks() - before, 6);
-        assert_eq!(app.audited("session.refused").await, 6);
+        assert_eq!(app.password_checks() - before, 7);
+        assert_eq!(app.audited("session.refused").await, 7);
         // Whoever types its secret as its name finds it nowhere afterwards.
         assert_eq!(app.database.number("SELECT count(*) FROM audit_log WHERE subject LIKE '%nobody%'").await, 0);
     }
