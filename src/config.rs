@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use entity::state::Environment;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -98,6 +98,14 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_COST_PER_SECOND", global = true)]
     pub cost_per_second: Option<u32>,
 
+    /// What to log, as error, warn, info, debug or trace, also by module: octopus_cards=debug,info [default: info]
+    #[arg(long, env = "OCTOPUS_LOG", global = true)]
+    pub log: Option<String>,
+
+    /// How to log, text or json [default: text]
+    #[arg(long, env = "OCTOPUS_LOG_FORMAT", global = true, value_enum)]
+    pub log_format: Option<LogFormat>,
+
     /// How many connections to keep to PostgreSQL [default: 8]
     #[arg(long, env = "OCTOPUS_DATABASE_CONNECTIONS", global = true)]
     pub database_connections: Option<u32>,
@@ -105,6 +113,17 @@ pub struct Settings {
 
 fn parse_environment(text: &str) -> Result<Environment, String> {
     text.parse().map_err(|_| "must be production or sandbox".to_owned())
+}
+
+/// How a server's log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
 }
 
 /// The settings, complete.
@@ -131,6 +150,8 @@ pub struct Config {
     pub order_queue: u32,
     pub requests_per_second: u32,
     pub cost_per_second: u32,
+    pub log: String,
+    pub log_format: LogFormat,
     pub database_connections: u32,
 }
 
@@ -211,6 +232,8 @@ impl Settings {
             order_queue: self.order_queue.or(file.order_queue).unwrap_or(2_000),
             requests_per_second: self.requests_per_second.or(file.requests_per_second).unwrap_or(5_000),
             cost_per_second: self.cost_per_second.or(file.cost_per_second).unwrap_or(50_000),
+            log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             database_connections: self.database_connections.or(file.database_connections).unwrap_or(8),
         };
         config.checked()

@@ -11,4 +11,5 @@ pub mod domain;
 pub mod drain;
 pub mod problem;
 pub mod store;
+pub mod telemetry;
 pub mod transport;

@@ -24,6 +24,8 @@ pub mod migrate;
 pub mod partner;
 pub mod price;
 pub mod rates;
+mod sandbox;
+pub mod serve;
 pub mod stock;
 pub mod verify;
 pub mod wallet;
@@ -49,6 +51,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer partners and browsers, until told to stop
+    Serve,
     /// Bring the database's schema up to date, back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -169,6 +173,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
     let file = Settings::from_file(cli.config.as_deref())?;
     let config = cli.settings.complete(file)?;
     match cli.command {
+        Command::Serve => serve::run(config).await,
         Command::Migrate(command) => migrate::run(&config, &command, cli.json).await,
         Command::Partner(command) => {
             let deps = open(config).await?;

@@ -5,12 +5,14 @@
 //! leaves neither half a write nor a connection inside a transaction.
 //! What is not here: any table's statements; each feature has its own `store.rs`.
 
+mod installation;
 mod paging;
 mod pools;
 mod rowset;
 mod transaction;
 mod versions;
 
+pub use installation::settle_environment;
 pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
 pub use pools::close;
 pub use pools::open;

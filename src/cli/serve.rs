@@ -1,0 +1,129 @@
+//! `octopus serve`: the server.
+//!
+//! What lives here: what happens between the start of the process and its first answer, and how it is told to stop.
+//! What is always true: a database keeps the environment of its first server; on SQLite one server at a time; a sandbox is
+//! filled by the same functions as a production.
+//! What is not here: what a sandbox begins with (`sandbox.rs`), how requests are answered (`transport`).
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use entity::state::Environment;
+use migration::{Migrator, MigratorTrait};
+use sea_orm::DbBackend;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{CliError, sandbox};
+use crate::app;
+use crate::clock::{Clock, SystemClock, SystemIds};
+use crate::config::Config;
+use crate::ctx::{Ctx, Database};
+use crate::domain::vouchers::keys;
+use crate::problem::Problem;
+use crate::store;
+use crate::telemetry;
+
+/// Serves until SIGINT or SIGTERM, then lets what is under way end.
+///
+/// # Errors
+/// `Failed` if another server has the SQLite file, the database is for another environment, or its schema is behind; what the
+/// database, the keys or the address say.
+pub async fn run(config: Config) -> Result<(), CliError> {
+    telemetry::start(&config.log, config.log_format)
+        .map_err(|error| CliError::Usage(format!("log: {error}")))?;
+    let lock = lock(&config)?;
+    let database = store::open(&config).await?;
+    migrate(&database, &config).await?;
+    let environment = environment(&database, &config).await?;
+    store::close(database).await;
+    if environment == Environment::Sandbox && !keys::are_there(&config.keys_dir) {
+        keys::init(&config.keys_dir, &SystemIds::default()).map_err(Problem::unavailable)?;
+    }
+
+    // Before the sandbox is filled: an address that is taken should not cost the wait.
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| CliError::Failed(format!("{}: {error}", config.listen)))?;
+    let deps = app::open(config, Arc::new(SystemClock), Arc::new(SystemIds::default())).await?;
+    if environment == Environment::Sandbox {
+        sandbox::fill(&Ctx::system(Arc::clone(&deps))).await?;
+    }
+    announce(environment, &deps.config.public_url);
+    app::serve(Arc::clone(&deps), listener, stop()?).await?;
+    app::close(&deps).await;
+    drop(lock);
+    Ok(())
+}
+
+/// Holds `<database>.serve.lock` on SQLite, as long as the file lives. Two servers on one file would each believe that its
+/// desks and its workers are the only ones.
+fn lock(config: &Config) -> Result<Option<File>, CliError> {
+    let Some(path) = config.database_url.strip_prefix("sqlite:") else { return Ok(None) };
+    let path = PathBuf::from(format!("{}.serve.lock", path.trim_start_matches("//")));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = File::create(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(CliError::Failed(format!("another server has {}", config.database_url)))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Brings the schema up to date where one process alone decides: on SQLite, and on an empty database. A schema that several
+/// nodes share is changed by a person, with `octopus migrate up`.
+async fn migrate(database: &Database, config: &Config) -> Result<(), CliError> {
+    let pending = Migrator::get_pending_migrations(&database.writer).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let applied = Migrator::get_applied_migrations(&database.writer).await?;
+    let alone = database.backend() == DbBackend::Sqlite || applied.is_empty();
+    if !alone {
+        let names: Vec<&str> = pending.iter().map(|step| step.name()).collect();
+        let url_free = if config.database_url.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
+        return Err(CliError::Failed(format!(
+            "the {url_free} schema is behind by {}: run `octopus migrate up`",
+            names.join(", ")
+        )));
+    }
+    Ok(Migrator::up(&database.writer, None).await?)
+}
+
+async fn environment(database: &Database, config: &Config) -> Result<Environment, CliError> {
+    let wished = config.environment;
+    let found = store::settle_environment(database, wished, SystemClock.now()).await?;
+    match wished {
+        Some(wished) if wished != found => Err(CliError::Failed(format!(
+            "this database is a {}; a {} needs one of its own",
+            found.as_str(),
+            wished.as_str()
+        ))),
+        _ => Ok(found),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to its user")]
+fn announce(environment: Environment, url: &str) {
+    println!("Octopus Cards ({}) serves {url}", environment.as_str());
+    println!("  playground  {url}/");
+    println!("  GraphQL     {url}/graphql");
+    println!("  REST        {url}/openapi.json");
+}
+
+/// Done when the process is told to stop.
+fn stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: requests under way may end");
+    })
+}
