@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::support::answer::Answer;
+use super::support::catalog::STEAM_50;
 use super::support::client::Client;
 
 /// Runs one of the npm programs in `tests/judges`, and hands its input to it.
@@ -200,6 +201,50 @@ both_databases! {
             units(first: 100) { nodes { id } } } } } } } }";
         let answer = partner.graphql(deep, json!({})).await;
         assert!(["QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED"].contains(&code(&answer)), "{answer:#?}");
+    }
+
+    async fn a_field_selected_twice_runs_once(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let input = format!("input: {{ productId: \"{STEAM_50}\", reference: \"twice\" }}");
+        let document = format!(
+            "mutation {{ a: createOrder({input}) {{ order {{ id }} }} ...F }}
+             fragment F on Mutation {{ a: createOrder({input}) {{ order {{ status }} replayed }} }}"
+        );
+        let answer = partner.graphql(&document, json!({})).await;
+        assert_eq!(answer.at("a.replayed"), &json!(false), "a second run would say that it was replayed");
+        assert_eq!(answer.text("a.order.status"), "DELIVERED");
+        assert!(answer.text("a.order.id").starts_with("ord_"));
+        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 1);
+
+        let input = format!("input: {{ productId: \"{STEAM_50}\", quantity: 2 }}");
+        let document = format!(
+            "mutation {{ createCharge({input}) {{ charge {{ id }} }}
+             createCharge({input}) {{ charge {{ quantity }} }} }}"
+        );
+        let answer = partner.graphql(&document, json!({})).await;
+        assert_eq!(answer.number("createCharge.charge.quantity"), 2);
+        assert!(answer.text("createCharge.charge.id").starts_with("chg_"));
+        assert_eq!(app.database.number("SELECT count(*) FROM charges").await, 1, "charges have no reference to save them");
+
+        let conflict = document.replacen("quantity: 2", "quantity: 3", 1);
+        let answer = partner.graphql(&conflict, json!({})).await;
+        assert_eq!(code(&answer), "GRAPHQL_VALIDATION_FAILED", "two different calls cannot share a key");
+        assert_eq!(app.database.number("SELECT count(*) FROM charges").await, 1);
+    }
+
+    async fn keys_come_in_the_order_of_the_document(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for (document, data) in [
+            ("{ viewer { partner { name id: __typename } __typename } a: __typename }",
+             r#"{"viewer":{"partner":{"name":"Acme Games","id":"Partner"},"__typename":"Viewer"},"a":"Query"}"#),
+            ("{ a: __typename viewer { __typename ...F } } fragment F on Viewer { partner { id: __typename name } }",
+             r#"{"a":"Query","viewer":{"__typename":"Viewer","partner":{"id":"Partner","name":"Acme Games"}}}"#),
+        ] {
+            let request = app.client.request(Method::POST, "/graphql").bearer_auth(&partner.session.token);
+            let response = request.json(&json!({ "query": document })).send().await.expect("it answers");
+            let text = response.text().await.expect("it is text");
+            assert!(text.starts_with(&format!("{{\"data\":{data},")), "{text}");
+        }
     }
 
     async fn a_page_outside_its_bounds_is_refused_by_name(app: SmallCatalog) {

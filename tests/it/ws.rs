@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::judge;
 use super::support::app::TestApp;
+use super::support::catalog::{STEAM_50, stock_csv};
 use super::support::socket::{Frame, Socket};
 
 /// Longer than a socket may stay without `connection_init`.
@@ -164,6 +165,43 @@ both_databases! {
         socket.subscribe("c", "{ __typename }", json!({})).await;
         assert_eq!(socket.next_data("c").await, json!({ "__typename": "Query" }), "neither harms");
         socket.close().await;
+    }
+
+    async fn two_operations_under_one_id_close_with_4409(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for id in ["1", &"x".repeat(128), &"é".repeat(64)] {
+            let mut socket = partner.socket().await;
+            socket.subscribe(id, "subscription { orderUpdates { cursor } }", json!({})).await;
+            socket.subscribe(id, "subscription { orderUpdates { cursor } }", json!({})).await;
+            let (code, reason) = socket.closed().await;
+            assert_eq!(code, 4409, "{id}");
+            assert!(reason.starts_with("Subscriber for ") && reason.len() <= 100, "{reason}");
+        }
+    }
+
+    async fn a_socket_runs_twenty_operations_at_once(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let mut socket = partner.socket().await;
+        let subscription = "subscription { orderUpdates { cursor } }";
+        for id in 0..20 {
+            socket.subscribe(&id.to_string(), subscription, json!({})).await;
+        }
+        socket.subscribe("one more", subscription, json!({})).await;
+        let refused = message(socket.receive().await);
+        assert_eq!((&refused["id"], &refused["type"]), (&json!("one more"), &json!("error")));
+        assert_eq!(refused["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+        socket.complete("7").await;
+        socket.subscribe("7", "{ __typename }", json!({})).await;
+        assert_eq!(socket.next_data("7").await, json!({ "__typename": "Query" }), "the others go on");
+        socket.close().await;
+    }
+
+    async fn a_bulk_order_is_watched_to_its_end_by_the_npm_client(app: SmallCatalog) {
+        app.load_stock(&stock_csv(STEAM_50, "50", 10_000, 1_000)).await;
+        let partner = app.partner().await;
+        let url = app.client.url.replacen("http", "ws", 1) + "/graphql";
+        let told = judge("watch.mjs", &[&url, &partner.session.token, STEAM_50, "1000"], "").await;
+        assert_eq!(told.trim(), "watched to its end");
     }
 
     async fn the_npm_client_is_served(app: SmallCatalog) {
