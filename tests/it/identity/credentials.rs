@@ -129,6 +129,23 @@ both_databases! {
         assert_eq!(app.database.number(working).await, 1);
     }
 
+    async fn node_shows_the_callers_accounts_and_nobody_elses(app: SmallCatalog) {
+        let (partner, other) = (app.partner().await, app.other_partner().await);
+        let credential = app.viewer(&partner.session.token).await.text("viewer.credential.id").to_owned();
+        let ids = json!({ "ids": [credential, partner.account.id, "crd_x", "adm_00000000000000000000000000"] });
+        let nodes = "query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }";
+        let own = partner.graphql(nodes, ids.clone()).await;
+        let expected = json!([{ "id": credential, "__typename": "ApiCredential" },
+            { "id": partner.account.id, "__typename": "Partner" }, null, null]);
+        assert_eq!(own.at("nodes"), &expected);
+        assert_eq!(other.graphql(nodes, ids.clone()).await.at("nodes"), &json!([null, null, null, null]));
+        // Without account:write a caller still knows its own credential, and no other of its partner's.
+        let token = limited(&app, &partner, "catalog:read").await;
+        let seen = app.client.graphql(&token, nodes, ids).await;
+        assert_eq!(seen.at("nodes.0"), &Value::Null);
+        assert_eq!(seen.at("nodes.1.id"), &json!(partner.account.id));
+    }
+
     async fn credentials_come_newest_first_in_pages(app: SmallCatalog) {
         let partner = app.partner().await;
         for name in ["a", "b", "c"] {

@@ -2,9 +2,10 @@
 
 use futures_util::future::join_all;
 use octopus_cards::domain::identity;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::LOGOUT;
+use crate::support::catalog::STEAM_50;
 
 both_databases! {
     async fn a_refresh_gives_a_new_pair_and_a_longer_session(app: SmallCatalog) {
@@ -105,6 +106,25 @@ both_databases! {
         app.database.execute("UPDATE sessions SET revoked_at = 1, revoked_reason = 'elsewhere'").await;
         app.clock.advance_millis(5_000);
         app.expect_unauthenticated(&partner.session.token).await;
+    }
+
+    async fn orders_and_account_changes_do_not_wait_five_seconds(app: SmallCatalog) {
+        let partner = app.partner().await;
+        app.viewer(&partner.session.token).await.data();
+        app.database.execute("UPDATE sessions SET revoked_at = 1, revoked_reason = 'elsewhere'").await;
+        // What only reads may still believe the session that it saw just now.
+        app.viewer(&partner.session.token).await.data();
+        for (document, input, field) in [
+            ("mutation M($input: CreateOrderInput!) { createOrder(input: $input) { replayed } }",
+                json!({ "productId": STEAM_50, "quantity": 1, "reference": "r1" }), "createOrder"),
+            ("mutation M($input: CreateApiCredentialInput!) { createApiCredential(input: $input) { password } }",
+                json!({ "name": "x" }), "createApiCredential"),
+        ] {
+            let answer = partner.graphql(document, json!({ "input": input })).await;
+            answer.expect_errors(&[("UNAUTHENTICATED", field)]);
+        }
+        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
+        assert_eq!(app.database.number("SELECT count(*) FROM api_credentials WHERE name = 'x'").await, 0);
     }
 
     async fn a_suspended_partner_is_out_at_once_and_signs_in_anew_when_resumed(app: SmallCatalog) {
