@@ -25,6 +25,7 @@ pub mod partner;
 pub mod price;
 pub mod rates;
 mod sandbox;
+mod schema;
 pub mod serve;
 pub mod stock;
 pub mod verify;
@@ -82,6 +83,8 @@ enum Command {
     Wallet(wallet::WalletCommand),
     /// Prove the books: every invariant of money, orders, stock and feed
     Verify,
+    /// Print the contract, schema.graphql
+    Schema,
 }
 
 /// Why a command failed; each kind has an exit code of its own.
@@ -174,6 +177,10 @@ async fn run(cli: Cli) -> Result<(), CliError> {
     let config = cli.settings.complete(file)?;
     match cli.command {
         Command::Serve => serve::run(config).await,
+        Command::Schema => {
+            schema::run();
+            Ok(())
+        }
         Command::Migrate(command) => migrate::run(&config, &command, cli.json).await,
         Command::Partner(command) => {
             let deps = open(config).await?;

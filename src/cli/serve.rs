@@ -24,6 +24,7 @@ use crate::domain::vouchers::keys;
 use crate::problem::Problem;
 use crate::store;
 use crate::telemetry;
+use crate::transport::ops;
 
 /// Serves until SIGINT or SIGTERM, then lets what is under way end.
 ///
@@ -46,6 +47,7 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| CliError::Failed(format!("{}: {error}", config.listen)))?;
+    serve_operators(&config).await?;
     let deps = app::open(config, Arc::new(SystemClock), Arc::new(SystemIds::default())).await?;
     if environment == Environment::Sandbox {
         sandbox::fill(&Ctx::system(Arc::clone(&deps))).await?;
@@ -54,6 +56,15 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     app::serve(Arc::clone(&deps), listener, stop()?).await?;
     app::close(&deps).await;
     drop(lock);
+    Ok(())
+}
+
+/// Shows metrics on the operator's address, if there is one.
+async fn serve_operators(config: &Config) -> Result<(), CliError> {
+    let Some(address) = config.ops_listen else { return Ok(()) };
+    let taken = |error| CliError::Failed(format!("{address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(taken)?;
+    tokio::spawn(ops::serve(listener, telemetry::start_metrics()?));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod graphql;
 mod health;
 pub mod http;
 pub mod limits;
+pub mod ops;
 pub mod playground;
 mod server;
 mod ws;

@@ -21,7 +21,7 @@ use super::store::Reference;
 use super::verdict::Verdict;
 use crate::ctx::Deps;
 use crate::domain::feed;
-use crate::problem::{Failure, Problem};
+use crate::problem::{Failure, Problem, Refusal};
 
 /// The most orders that share a commit.
 const MOST_ORDERS: usize = 64;
@@ -183,6 +183,21 @@ fn charge_of(ticket: &Ticket) -> Option<ChargeId> {
     }
 }
 
+/// Tells the operator how many orders share a commit, and what becomes of them.
+fn count(answers: &[Answer]) {
+    metrics::histogram!("octopus_orders_per_commit")
+        .record(f64::from(u32::try_from(answers.len()).unwrap_or(0)));
+    for answer in answers {
+        let outcome = match answer {
+            Ok(placed) if placed.replayed => "replayed",
+            Ok(_) => "accepted",
+            Err(Failure::Refused(refusal)) => refusal.code().as_str(),
+            Err(Failure::Problem(problem)) => problem.code.as_str(),
+        };
+        metrics::counter!("octopus_orders_total", "outcome" => outcome).increment(1);
+    }
+}
+
 struct Desk {
     deps: Arc<Deps>,
     writer: StockWriterId,
@@ -220,6 +235,7 @@ impl Desk {
             }
         };
         feed::wake(&self.deps);
+        count(&answers);
         for (reply, answer) in replies.into_iter().zip(answers) {
             // A caller that hung up changes nothing about what is committed.
             reply.send(answer).ok();
