@@ -1,4 +1,5 @@
-//! The README's tour, typed by a machine: every command of it, in one shell, against a real sandbox.
+//! The README's tour and the getting-started guide, typed by a machine: every command of them, in one shell, against a
+//! real sandbox.
 //! Always true: the page is the script; nothing is typed here that is not on it.
 
 use std::process::Command;
@@ -13,13 +14,13 @@ fn commands<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
     blocks.filter_map(|block| block.split("```").next()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_tour_works() {
+/// Types the commands below a heading, each block after the other, and looks at what each prints.
+async fn every_command_works(page: &str, heading: &str) {
     let folder = tempfile::tempdir().unwrap();
     // As `make run` starts it: nothing set but the sandbox; the data folder is `var` below the current one.
     let server = Binary::in_folder(folder.path()).with("OCTOPUS_ENV", "sandbox").serve().await;
 
-    let blocks = commands(include_str!("../../README.md"), "Five minutes");
+    let blocks = commands(page, heading);
     assert!(blocks.len() >= 4, "the tour is short: {blocks:?}");
     let script = blocks.join("\necho '== next'\n").replace("http://localhost:8080", &server.client.url);
     let programs = std::path::Path::new(env!("CARGO_BIN_EXE_octopus")).parent().unwrap();
@@ -42,4 +43,14 @@ async fn every_command_of_the_tour_works() {
         let orders = block.contains("/api/v1/orders") || block.contains("createOrder");
         assert!(!orders || answer.contains(r#""code":""#), "{block}\n{answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_tour_works() {
+    every_command_works(include_str!("../../README.md"), "Five minutes").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_getting_started_guide_works() {
+    every_command_works(include_str!("../../docs/getting-started.md"), "From a program").await;
 }
