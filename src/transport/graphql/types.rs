@@ -38,6 +38,7 @@ fn text<T: InputType>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoneyAmount(pub String);
 
+/// A decimal amount of money as a string, with exactly the minor digits that ISO 4217 gives its currency: JPY "500", USD "12.50", KWD "1.250".
 #[Scalar(specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for MoneyAmount {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,6 +55,7 @@ impl ScalarType for MoneyAmount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrencyCode(pub Currency);
 
+/// An ISO 4217 currency code in capitals, such as USD.
 #[Scalar(specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -73,6 +75,7 @@ impl ScalarType for CurrencyCode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountryCode(pub String);
 
+/// An ISO 3166-1 alpha-2 country code in capitals, such as US.
 #[Scalar(specified_by_url = "https://www.iso.org/iso-3166-country-codes.html")]
 impl ScalarType for CountryCode {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -90,6 +93,7 @@ impl ScalarType for CountryCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal(pub Number);
 
+/// A decimal number as a string, without exponent, for rates and shares: "0.05" is five per cent.
 #[Scalar(specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#decimal")]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -109,6 +113,7 @@ impl ScalarType for Decimal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BigInt(pub i64);
 
+/// A whole number as a string, since sequences outgrow the 32 bits of Int.
 #[Scalar(specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#integer")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -124,6 +129,7 @@ impl ScalarType for BigInt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTime(pub Timestamp);
 
+/// An instant as RFC 3339 text in UTC with microseconds: "2026-11-22T18:54:00.000000Z".
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
