@@ -11,6 +11,7 @@ mod health;
 pub mod http;
 pub mod limits;
 pub mod ops;
+mod origin;
 pub mod playground;
 mod server;
 mod ws;
