@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use entity::events;
 use entity::ids::{OrderId, PartnerId};
+use entity::state::Scope;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::ctx::{Ctx, Deps};
-use crate::domain::events::WalletFacts;
+use crate::ctx::{Ctx, Deps, PartnerActor};
+use crate::domain::events::{KINDS, WalletFacts};
 use crate::drain::Drain;
 use crate::problem::{ErrorCode, Problem};
 use crate::store::ColumnKind::Text;
-use crate::store::{decode_cursor, encode_cursor, json, rowset, statement};
+use crate::store::{Page, decode_cursor, encode_cursor, json, rowset, statement};
 
 /// How often the heads are looked at when nothing was committed on this node.
 const POLL: Duration = Duration::from_millis(50);
@@ -164,7 +165,64 @@ pub async fn list_after(
     Ok(read.all(&ctx.database().reader).await?)
 }
 
-/// The events ahead of a sequence, latest first, at most `limit`.
+/// A page of the feed.
+#[derive(Debug)]
+pub struct FeedPage {
+    /// The events, oldest first.
+    pub events: Page<events::Model>,
+    /// Which events it is a page of.
+    pub interest: Interest,
+}
+
+/// A page of the calling partner's feed behind a cursor: the types that were asked for, as far as the scopes allow. `size` is
+/// what the caller calls the number of events, and that number.
+///
+/// # Errors
+/// FORBIDDEN without orders:read and wallet:read; BAD_USER_INPUT naming the argument; CURSOR_EXPIRED.
+pub async fn list_page(
+    ctx: &Ctx,
+    after: Option<&str>,
+    types: Option<&[String]>,
+    size: (&'static str, i32),
+) -> Result<FeedPage, Problem> {
+    let actor = ctx.partner()?;
+    let visible = visible_kinds(actor);
+    if visible.is_empty() {
+        return Err(Problem::forbidden("the scope orders:read or wallet:read"));
+    }
+    let interest = Interest::Kinds(wanted_kinds(&visible, types)?);
+    let (argument, size) = size;
+    let limit = u64::try_from(size).ok().filter(|size| (1..=100).contains(size));
+    let limit =
+        limit.ok_or_else(|| Problem::bad_argument(argument, format!("`{argument}` must be 1 to 100")))?;
+    let from = match after {
+        Some(cursor) => check_cursor(ctx, actor.partner, cursor).await?,
+        None => 0,
+    };
+    let mut items = list_after(ctx, actor.partner, &interest, from, Some(limit + 1)).await?;
+    let has_next = u64::try_from(items.len()).is_ok_and(|length| length > limit);
+    items.truncate(usize::try_from(limit).unwrap_or(0));
+    Ok(FeedPage { events: Page { items, has_next, has_previous: after.is_some() }, interest })
+}
+
+/// The kinds of event that a caller may see.
+fn visible_kinds(actor: &PartnerActor) -> Vec<&'static str> {
+    let may_see = |kind: &&'static str| {
+        if kind.starts_with("order.") { actor.may(Scope::OrdersRead) } else { actor.may(Scope::WalletRead) }
+    };
+    KINDS.iter().copied().filter(may_see).collect()
+}
+
+fn wanted_kinds(visible: &[&'static str], types: Option<&[String]>) -> Result<Vec<&'static str>, Problem> {
+    let Some(types) = types else { return Ok(visible.to_vec()) };
+    let unknown = types.iter().find(|kind| !KINDS.contains(&kind.as_str()));
+    if let Some(kind) = unknown {
+        return Err(Problem::bad_argument("types", format!("there are no events of the type {kind:?}")));
+    }
+    Ok(visible.iter().copied().filter(|kind| types.iter().any(|wanted| wanted == kind)).collect())
+}
+
+/// How many of a partner's events interest.
 ///
 /// # Errors
 /// What the database says.

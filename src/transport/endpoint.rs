@@ -30,7 +30,7 @@ use super::{graphql, ws};
 use crate::problem::ErrorCode;
 
 /// The most bytes of a body.
-const BODY_BYTES: usize = 256 * 1024;
+pub(super) const BODY_BYTES: usize = 256 * 1024;
 /// The most bytes of a body that are read only to be thrown away.
 const DISCARDED_BYTES: usize = 4 * 1024 * 1024;
 /// How long a caller may take to send its body.
@@ -126,14 +126,16 @@ fn call(carrier: Carrier, parts: &Parts, body: &[u8]) -> Result<Call, Refusal> {
 }
 
 /// Why a body was not taken.
-enum Unread {
+pub(super) enum Unread {
+    /// It has more than [`BODY_BYTES`].
     TooLarge,
+    /// It did not arrive in time.
     TooSlow,
 }
 
 /// Takes the whole body, if it is small enough. One that is too large is read to its end all the same, within bounds:
 /// a connection that is closed under an unread body takes the answer with it.
-async fn gather(body: Body) -> Result<Vec<u8>, Unread> {
+pub(super) async fn gather(body: Body) -> Result<Vec<u8>, Unread> {
     let mut parts = body.into_data_stream();
     let mut gathered = Vec::new();
     let mut read_bytes = 0_usize;

@@ -22,6 +22,15 @@ use entity::state::ProductStatus;
 /// The most units of an order.
 pub const MOST_UNITS: i32 = 1_000;
 
+/// Why units were refunded, for people.
+pub const fn failure_message(code: OrderFailureCode) -> &'static str {
+    match code {
+        OrderFailureCode::DeadlinePassed => "no source delivered before the deadline",
+        OrderFailureCode::Cancelled => "the partner cancelled",
+        OrderFailureCode::NotAllAvailable => "not all units could be had, and the policy asked for all",
+    }
+}
+
 /// On which terms an order may be sold.
 #[derive(Debug, Clone)]
 pub struct Terms {

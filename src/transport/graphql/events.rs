@@ -19,7 +19,7 @@ use super::order_fields::order_name;
 use super::orders::Order;
 use super::types::{BigInt, ConnectionParts, Count, DateTime, Money, connection, request};
 use super::wallet::Wallet;
-use crate::ctx::{Ctx, PartnerActor};
+use crate::ctx::Ctx;
 use crate::domain::events::{KINDS, OrderFacts, WalletFacts};
 use crate::domain::feed::{self, Interest};
 use crate::domain::orders::model::is_terminal;
@@ -214,14 +214,6 @@ fn wallet_event(row: rows::Model, wallet: WalletId) -> Result<WalletEvent, Probl
     Ok(WalletEvent { facts: feed::wallet_facts(&row)?, row, wallet })
 }
 
-/// The kinds of event that a caller may see.
-fn visible_kinds(actor: &PartnerActor) -> Vec<&'static str> {
-    let may_see = |kind: &&'static str| {
-        if kind.starts_with("order.") { actor.may(Scope::OrdersRead) } else { actor.may(Scope::WalletRead) }
-    };
-    KINDS.iter().copied().filter(may_see).collect()
-}
-
 /// The feed's reads.
 #[derive(Debug, Default)]
 pub struct EventsQuery;
@@ -250,37 +242,13 @@ async fn list_events(
     types: Option<&[String]>,
     first: i32,
 ) -> Result<EventConnection, Problem> {
-    let actor = ctx.partner()?;
-    let visible = visible_kinds(actor);
-    if visible.is_empty() {
-        return Err(Problem::forbidden("the scope orders:read or wallet:read"));
-    }
-    let wanted = wanted_kinds(&visible, types)?;
-    let size = u64::try_from(first).ok().filter(|first| (1..=100).contains(first));
-    let size = size.ok_or_else(|| Problem::bad_argument("first", "`first` must be 1 to 100"))?;
-    let from = match after {
-        Some(cursor) => feed::check_cursor(ctx, actor.partner, cursor).await?,
-        None => 0,
-    };
-    let interest = Interest::Kinds(wanted);
-    let mut found = feed::list_after(ctx, actor.partner, &interest, from, Some(size + 1)).await?;
-    let has_next = u64::try_from(found.len()).is_ok_and(|length| length > size);
-    found.truncate(usize::try_from(size).unwrap_or(0));
-    let (ctx, partner) = (ctx.clone(), actor.partner);
+    let page = feed::list_page(ctx, after, types, ("first", first)).await?;
+    let (ctx, partner, interest) = (ctx.clone(), ctx.partner()?.partner, page.interest);
     let count: Count = Box::new(move || {
         let (ctx, interest) = (ctx.clone(), interest.clone());
         Box::pin(async move { feed::count(&ctx, partner, &interest).await })
     });
-    connection_of(Page { items: found, has_next, has_previous: after.is_some() }, count)
-}
-
-fn wanted_kinds(visible: &[&'static str], types: Option<&[String]>) -> Result<Vec<&'static str>, Problem> {
-    let Some(types) = types else { return Ok(visible.to_vec()) };
-    let unknown = types.iter().find(|kind| !KINDS.contains(&kind.as_str()));
-    if let Some(kind) = unknown {
-        return Err(Problem::bad_argument("types", format!("there are no events of the type {kind:?}")));
-    }
-    Ok(visible.iter().copied().filter(|kind| types.iter().any(|wanted| wanted == kind)).collect())
+    connection_of(page.events, count)
 }
 
 fn connection_of(page: Page<rows::Model>, count: Count) -> Result<EventConnection, Problem> {

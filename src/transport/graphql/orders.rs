@@ -19,6 +19,7 @@ use super::request_loaders::Loaders;
 use super::types::{ConnectionParts, Count, CountryCode, CurrencyCode, DateTime, Money, connection, request};
 use crate::domain::catalog;
 use crate::domain::orders::OrderedProduct as Frozen;
+use crate::domain::orders::model::failure_message;
 use crate::domain::vouchers::{Secret, vault};
 use crate::problem::{ErrorCode, Problem};
 use crate::store::{Page, PageRequest, Slice};
@@ -217,16 +218,9 @@ impl Order {
 
     /// Why units were refunded; null if none was.
     async fn failure(&self) -> Option<OrderFailure> {
-        use entity::state::OrderFailureCode as Code;
-        self.model.failure_code.map(|code| OrderFailure {
-            code: code.into(),
-            message: match code {
-                Code::DeadlinePassed => "no source delivered before the deadline",
-                Code::Cancelled => "the partner cancelled",
-                Code::NotAllAvailable => "not all units could be had, and the policy asked for all",
-            }
-            .to_owned(),
-        })
+        self.model
+            .failure_code
+            .map(|code| OrderFailure { code: code.into(), message: failure_message(code).to_owned() })
     }
 
     /// When it was accepted.

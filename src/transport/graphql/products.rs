@@ -205,13 +205,19 @@ impl Product {
 }
 
 /// What to ask a user for, and the form that orders take it in. Source for phones: ITU-T E.164.
-fn required_input(kind: entity::state::RecipientKind) -> RequiredInput {
+pub(in crate::transport) const fn recipient_form(
+    kind: entity::state::RecipientKind,
+) -> (&'static str, &'static str) {
     use entity::state::RecipientKind as Kind;
-    let (label, pattern) = match kind {
+    match kind {
         Kind::Phone => ("Phone number with country code", "^\\+[1-9][0-9]{6,14}$"),
         Kind::PlayerId => ("Player id", "^\\S(.{0,126}\\S)?$"),
         Kind::Username => ("User name", "^\\S(.{0,126}\\S)?$"),
-    };
+    }
+}
+
+fn required_input(kind: entity::state::RecipientKind) -> RequiredInput {
+    let (label, pattern) = recipient_form(kind);
     RequiredInput { kind: kind.into(), label, pattern }
 }
 

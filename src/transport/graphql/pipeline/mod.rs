@@ -139,6 +139,15 @@ impl<E: Executor> Pipeline<E> {
         Ok((ready, variables))
     }
 
+    /// Takes points from a principal's allowance for a call that is no document: all transports spend from one.
+    ///
+    /// # Errors
+    ///
+    /// RATE_LIMITED with the time after which they will be there.
+    pub fn spend(&self, principal: &Arc<str>, points: u64, now_ms: u64) -> Result<(), refusal::Refusal> {
+        self.throttle.take(principal, points, now_ms).map(drop)
+    }
+
     /// Runs a query or a mutation.
     pub async fn execute(&self, admitted: Admitted, data: Data) -> Answer {
         let Admitted { ready, variables, passage, requested_points, .. } = admitted;

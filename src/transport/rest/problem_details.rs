@@ -1,0 +1,282 @@
+//! What callers of the facade learn of errors: RFC 9457 problems.
+//!
+//! Lives here: [`ProblemDetails`], and the ways of a [`Problem`] and of a feature's refusal into one.
+//! Always true: the code is that of the contract and tells the status; inputs are named in snake_case; a fault of the server
+//! says nothing but the request's id, and is logged here, once, in full.
+//! Not here: which errors there are.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use entity::ids::RequestId;
+use serde_json::{Map, Value, json};
+
+use super::shapes::Money;
+use crate::domain::orders::OrderRefusal;
+use crate::problem::{ErrorCode, Failure, Problem, Refusal};
+use crate::transport::graphql::errors::MASKED;
+use crate::transport::graphql::pipeline::refusal::Refusal as Refused;
+
+/// An error on its way to a caller.
+#[derive(Debug)]
+pub struct ProblemDetails {
+    status: StatusCode,
+    code: ErrorCode,
+    detail: String,
+    field: Option<String>,
+    facts: Map<String, Value>,
+    retry_after_ms: Option<u64>,
+    headers: HeaderMap,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl ProblemDetails {
+    /// A problem with the status of its code.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            status: status(code),
+            code,
+            detail: detail.into(),
+            field: None,
+            facts: Map::new(),
+            retry_after_ms: None,
+            headers: HeaderMap::new(),
+            cause: None,
+        }
+    }
+
+    /// An input is wrong: 422, naming it.
+    pub fn of_input(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(ErrorCode::BadUserInput, detail) }
+    }
+
+    /// The token was valid once.
+    pub fn expired() -> Self {
+        Self::new(ErrorCode::Unauthenticated, "the token has expired: refresh it")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// A fault that is known to the log already.
+    pub fn fault() -> Self {
+        Self::new(ErrorCode::InternalServerError, MASKED)
+    }
+
+    /// The same problem under another status, for refusals that the codes are too coarse for.
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same problem with a header.
+    pub fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same problem, saying when to try again.
+    pub fn retry_after_ms(self, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms), ..self }
+    }
+
+    /// The same problem about an input that this operation calls by another name.
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        if self.field.as_deref() == Some(from) {
+            self.detail = self.detail.replace(&format!("`{from}`"), &format!("`{to}`"));
+            self.field = Some(to.to_owned());
+        }
+        self
+    }
+
+    fn with_fact(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn of_refusal(refusal: &impl Refusal) -> Self {
+        let field = refusal.field().map(|path| snake_path(&path));
+        Self { field, ..Self::new(refusal.code(), in_snake_case(&refusal.message())) }
+    }
+
+    /// The problem as an answer.
+    pub fn answer(self, request_id: RequestId) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(%request_id, code = %self.code, %cause, "a call failed");
+        }
+        let masked = self.code == ErrorCode::InternalServerError;
+        let mut members = Map::new();
+        members.insert("type".to_owned(), json!("about:blank"));
+        members.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
+        members.insert("status".to_owned(), json!(self.status.as_u16()));
+        members.insert("detail".to_owned(), json!(if masked { MASKED } else { self.detail.as_str() }));
+        members.insert("code".to_owned(), json!(self.code.as_str()));
+        if let Some(field) = self.field {
+            members.insert("field".to_owned(), json!(field));
+        }
+        if masked {
+            members.insert("request_id".to_owned(), json!(request_id));
+        }
+        if let Some(retry_after_ms) = self.retry_after_ms {
+            members.insert("retry_after_ms".to_owned(), json!(retry_after_ms));
+        }
+        members.extend(self.facts);
+        let mut response = (self.status, Value::Object(members).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(retry_after_ms) = self.retry_after_ms {
+            headers
+                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000).max(1)));
+        }
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl From<Problem> for ProblemDetails {
+    fn from(problem: Problem) -> Self {
+        let Problem { code, message, field, retry_after_ms, cause } = problem;
+        let field = field.map(|path| snake_path(&path));
+        Self { field, retry_after_ms, cause, ..Self::new(code, in_snake_case(&message)) }
+    }
+}
+
+impl From<Refused> for ProblemDetails {
+    fn from(refused: Refused) -> Self {
+        let detail = refused.faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+        Self { retry_after_ms: refused.retry_after_ms, ..Self::new(refused.code, detail) }
+    }
+}
+
+/// The problem of a command whose refusals have no facts.
+pub fn of_failure<R: Refusal>(failure: Failure<R>) -> ProblemDetails {
+    match failure {
+        Failure::Refused(refusal) => ProblemDetails::of_refusal(&refusal),
+        Failure::Problem(problem) => problem.into(),
+    }
+}
+
+/// The problem of an order that was not placed or cancelled, with the facts that its kind has.
+pub fn of_order(failure: Failure<OrderRefusal>) -> ProblemDetails {
+    let refusal = match failure {
+        Failure::Refused(refusal) => refusal,
+        Failure::Problem(problem) => return problem.into(),
+    };
+    let details = ProblemDetails::of_refusal(&refusal);
+    match refusal {
+        OrderRefusal::InsufficientFunds { required, available } => details
+            .with_fact("required", Money::from(required).to_json())
+            .with_fact("available", Money::from(available).to_json()),
+        OrderRefusal::OutOfStock { available } => details.with_fact("available", available),
+        OrderRefusal::IdempotencyMismatch { order, fields } => {
+            let fields: Vec<String> = fields.iter().map(|field| snake(field)).collect();
+            details.with_fact("order_id", order.id.to_string()).with_fact("differing_fields", fields)
+        }
+        OrderRefusal::PriceChanged { charge } => details
+            .with_fact("charge_id", charge.id.to_string())
+            .with_fact("total", Money::from_minor(charge.total_minor, charge.currency).to_json()),
+        // The address names the order, and no input does.
+        OrderRefusal::OrderNotFound => ProblemDetails { field: None, ..details },
+        _ => details,
+    }
+}
+
+/// The status of a code. What no input can mend is a conflict with the state of things; what an input can mend is a 422.
+fn status(code: ErrorCode) -> StatusCode {
+    use ErrorCode as Code;
+    match code {
+        Code::Unauthenticated | Code::InvalidCredentials | Code::InvalidRefreshToken => {
+            StatusCode::UNAUTHORIZED
+        }
+        Code::Forbidden | Code::IpNotAllowed | Code::ScopeNotGranted => StatusCode::FORBIDDEN,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::BadRequest
+        | Code::GraphqlParseFailed
+        | Code::GraphqlValidationFailed
+        | Code::QueryTooComplex
+        | Code::PersistedQueryNotFound => StatusCode::BAD_REQUEST,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::Timeout | Code::ServiceUnavailable | Code::RatesStale => StatusCode::SERVICE_UNAVAILABLE,
+        Code::InternalServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::CursorExpired => StatusCode::GONE,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::BadUserInput
+        | Code::InvalidInput
+        | Code::ProductNotFound
+        | Code::InvalidFaceValue
+        | Code::QuantityOutOfRange
+        | Code::CurrencyNotSupported
+        | Code::InvalidRecipient
+        | Code::FailurePolicyNotAllowed => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::ProductUnavailable
+        | Code::ChargeNotFound
+        | Code::ChargeExpired
+        | Code::ChargeUsed
+        | Code::ChargeMismatch
+        | Code::PriceChanged
+        | Code::OutOfStock
+        | Code::IdempotencyMismatch
+        | Code::NotCancellable => StatusCode::CONFLICT,
+        Code::InsufficientFunds => StatusCode::PAYMENT_REQUIRED,
+    }
+}
+
+/// A name of the contract in snake_case: `faceValue` is `face_value`.
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 2);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// A path of the contract as the facade writes it: `recipient.player_id`.
+fn snake_path(path: &[String]) -> String {
+    path.iter().map(|step| snake(step)).collect::<Vec<_>>().join(".")
+}
+
+/// A message whose inputs are named as the facade names them.
+fn in_snake_case(message: &str) -> String {
+    const INPUTS: [&str; 10] = [
+        "chargeId",
+        "faceValue",
+        "failurePolicy",
+        "maxTotal",
+        "orderId",
+        "playerId",
+        "productId",
+        "refreshToken",
+        "retryAfterMs",
+        "waitMs",
+    ];
+    INPUTS.iter().fold(message.to_owned(), |message, input| {
+        if message.contains(input) { message.replace(input, &snake(input)) } else { message }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_named_in_snake_case() {
+        assert_eq!(snake("failurePolicy"), "failure_policy");
+        assert_eq!(snake_path(&["recipient".to_owned(), "playerId".to_owned()]), "recipient.player_id");
+        assert_eq!(in_snake_case("waitMs must be 0 to 30000"), "wait_ms must be 0 to 30000");
+    }
+
+    #[test]
+    fn a_fault_tells_nothing_but_its_request() {
+        let details = ProblemDetails::from(Problem::internal("password=hunter2"));
+        assert_eq!(details.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let response = details.answer(RequestId::from_uuid(uuid::Uuid::nil()));
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+}
