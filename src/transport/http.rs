@@ -152,6 +152,7 @@ async fn receive(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let began = Instant::now();
     let trusted = &state.deps.config.trusted_proxies;
     let address = client_address(peer.ip(), request.headers(), trusted);
     let arrival = Arrival { request_id: request_id(&state, request.headers()), address };
@@ -166,12 +167,18 @@ async fn receive(
         }
         Err(short) => too_many(short.wait_ms.unwrap_or(1_000)),
     };
+    count(response.status(), began);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&arrival.request_id.to_string()) {
         headers.insert(REQUEST_ID, value);
     }
     secure(headers);
     response
+}
+
+fn count(status: StatusCode, began: Instant) {
+    metrics::counter!("octopus_http_requests_total", "status" => status.as_str().to_owned()).increment(1);
+    metrics::histogram!("octopus_http_request_seconds").record(began.elapsed());
 }
 
 /// The id that the caller gave, if it is one of ours or any UUID; else a new one. Anything else could not be told from

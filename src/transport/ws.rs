@@ -143,12 +143,14 @@ impl Connection {
     }
 
     async fn run(mut self) {
+        metrics::gauge!("octopus_sockets").increment(1);
         if let Err(close) = self.converse().await {
             self.close(close).await;
         }
         for running in self.running.values() {
             running.task.abort();
         }
+        metrics::gauge!("octopus_sockets").decrement(1);
     }
 
     /// Goes on until the peer has closed (`Ok`) or there is a reason to close.

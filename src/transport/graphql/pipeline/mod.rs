@@ -115,8 +115,17 @@ impl<E: Executor> Pipeline<E> {
     ///
     /// A [`Denial`] with the refusal of the first step that did not let it pass.
     pub fn admit(&self, call: Call, passage: Passage) -> Result<Admitted, Denial> {
-        let admitted = self.prepare(call, &passage);
-        match admitted {
+        let admitted = self.judge(call, passage);
+        if let Err(Denial::NotByGet(refusal) | Denial::TokenExpired(refusal) | Denial::Refused(refusal)) =
+            &admitted
+        {
+            metrics::counter!("octopus_graphql_refused_total", "code" => refusal.code.as_str()).increment(1);
+        }
+        admitted
+    }
+
+    fn judge(&self, call: Call, passage: Passage) -> Result<Admitted, Denial> {
+        match self.prepare(call, &passage) {
             Ok((ready, variables)) => {
                 access::admit(&ready, passage.carrier, passage.standing)?;
                 let requested_points = ready.cost.requested(&variables);
