@@ -4,6 +4,8 @@
 #[macro_use]
 mod support;
 
+mod catalog;
+mod charges;
 mod endpoint;
 mod examples;
 mod harness;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{Brand, Category, Country, KnownCurrency, Product, fold, words};
 use super::snapshot::Snapshot;
-use crate::problem::Problem;
+use crate::problem::{ErrorCode, Problem};
 use crate::store::{Page, PageRequest, Slice};
 
 /// How long a text that is searched for may be, in characters.
@@ -133,22 +133,28 @@ impl ProductFilter {
     /// # Errors
     /// BAD_USER_INPUT naming the field: a search that is too long, a face value that is not positive.
     pub fn check(&self) -> Result<(), Problem> {
-        check_search("filter.search", self.search.as_deref())?;
+        check_search(&["filter", "search"], self.search.as_deref())?;
         if self.face_value.is_some_and(|value| value.is_negative() || value == Decimal::ZERO) {
-            return Err(Problem::bad_argument("filter.faceValue", "a face value is greater than nought"));
+            return Err(bad_field(
+                &["filter", "faceValue"],
+                "a face value is greater than nought".to_owned(),
+            ));
         }
         Ok(())
     }
 }
 
-fn check_search(field: &str, search: Option<&str>) -> Result<(), Problem> {
+fn check_search(field: &[&str], search: Option<&str>) -> Result<(), Problem> {
     if search.is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
-        return Err(Problem::bad_argument(
-            field,
-            format!("at most {LONGEST_SEARCH} characters are searched for"),
-        ));
+        return Err(bad_field(field, format!("at most {LONGEST_SEARCH} characters are searched for")));
     }
     Ok(())
+}
+
+/// BAD_USER_INPUT, naming the field of an argument.
+fn bad_field(path: &[&str], message: String) -> Problem {
+    let field = path.iter().map(|step| (*step).to_owned()).collect();
+    Problem { field: Some(field), ..Problem::new(ErrorCode::BadUserInput, message) }
 }
 
 impl Snapshot {
@@ -265,7 +271,7 @@ impl Snapshot {
         search: Option<&str>,
         request: &PageRequest,
     ) -> Result<Page<Listed<Brand>>, Problem> {
-        check_search("search", search)?;
+        check_search(&["search"], search)?;
         let searched = words(search.unwrap_or_default());
         let sorted = Sorted {
             name: "brands",
@@ -282,7 +288,7 @@ impl Snapshot {
     /// # Errors
     /// BAD_USER_INPUT naming the argument.
     pub fn count_brands(&self, category: Option<&str>, search: Option<&str>) -> Result<i64, Problem> {
-        check_search("search", search)?;
+        check_search(&["search"], search)?;
         let searched = words(search.unwrap_or_default());
         let count = self.brands.iter().filter(|brand| is_brand(brand, category, &searched)).count();
         Ok(i64::try_from(count).unwrap_or(i64::MAX))

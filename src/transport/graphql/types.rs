@@ -7,7 +7,7 @@
 //! What is not here: any feature's objects.
 
 use async_graphql::{
-    Context, InputType, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+    Context, InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, SimpleObject, Value,
 };
 use entity::currency::Currency;
 use entity::decimal::Decimal as Number;
@@ -142,6 +142,23 @@ impl ScalarType for DateTime {
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
+    }
+}
+
+/// Why a value is not one of a scalar of ours; `None` if it is one, or the scalar is the language's.
+pub fn scalar_fault(scalar: &str, value: &Value) -> Option<String> {
+    fn why<T: ScalarType + InputType>(value: &Value) -> Option<String> {
+        let error = <T as ScalarType>::parse(value.clone()).err()?;
+        Some(error.into_server_error(Pos::default()).message)
+    }
+    match scalar {
+        "MoneyAmount" => why::<MoneyAmount>(value),
+        "CurrencyCode" => why::<CurrencyCode>(value),
+        "CountryCode" => why::<CountryCode>(value),
+        "Decimal" => why::<Decimal>(value),
+        "BigInt" => why::<BigInt>(value),
+        "DateTime" => why::<DateTime>(value),
+        _ => None,
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Number, Value as Json};
 use super::contract::Contract;
 use super::refusal::{FAULTS, Fault, Refusal};
 use crate::problem::ErrorCode;
+use crate::transport::graphql::types::scalar_fault;
 
 /// Coerces the given values to the variables of an operation. Values for variables that the operation does not declare
 /// are left out.
@@ -123,7 +124,13 @@ impl Coercion<'_> {
             return self.mismatch(name);
         }
         // A JSON value always is a GraphQL value: there are no binary members in it.
-        Value::from_json(value).ok()
+        let value = Value::from_json(value).ok()?;
+        // Read here, where the path is known: the library would not name the field.
+        if let Some(what) = scalar_fault(name, &value) {
+            self.fault(&what);
+            return None;
+        }
+        Some(value)
     }
 
     fn int(&mut self, number: &Number) -> Option<Value> {
