@@ -14,5 +14,8 @@ mod playground;
 mod readme;
 mod reference;
 mod schema;
+mod stock;
 mod tidy;
+mod verify;
+mod wallet;
 mod ws;

@@ -16,6 +16,7 @@ mod import;
 mod jobs;
 mod load;
 mod load_store;
+mod sealing;
 mod secret;
 mod store;
 mod vault;

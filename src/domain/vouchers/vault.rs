@@ -2,10 +2,9 @@
 //!
 //! What lives here: the vault: master keys checked against their canaries, data keys in memory, what they seal and open, and
 //! keyed digests.
-//! What is always true: a sealed text is `format, nonce, ciphertext and tag` of XChaCha20-Poly1305 with a random nonce, bound
-//! to its table, column, row and key, so that a text that was moved does not open; a database whose canary does not open with
-//! the given keys is refused, and never written to.
-//! What is not here: which codes are sealed, and who may open them.
+//! What is always true: a database whose canary does not open with the given keys is refused, and never written to; a data key
+//! seals no more than its reserved uses, and one is active for each purpose.
+//! What is not here: the cipher (`sealing.rs`), which codes are sealed, and who may open them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,19 +12,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XChaCha20Poly1305;
 use entity::ids::{DataKeyId, OrderId, VoucherId};
 use entity::secret::{Digest, Sealed};
 use entity::timestamp::Timestamp;
-use hmac::{Hmac, Mac};
 use sea_orm::EntityTrait;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::load_store;
 use super::model::{identity, join};
+use super::sealing::{
+    canary, canary_binding, cipher, data_key_binding, digest, open, recipient_binding, seal, voucher_binding,
+};
 use super::secret::{Contents, Opened, Secret};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
@@ -33,13 +32,8 @@ use crate::ctx::{Ctx, Database, Deps};
 use crate::problem::{ErrorCode, Problem};
 use crate::store::{begin, write};
 
-/// How a sealed text is laid out; its first byte.
-const FORMAT: u8 = 1;
-const FORMAT_WORD: &str = "1";
-const NONCE_BYTES: usize = 24;
 /// How many uses are reserved at least when a data key is asked for: sealing one text at a time then writes nothing.
 const LEAST_RESERVED: i64 = 1_024;
-const CANARY: &str = "octopus cards canary";
 
 /// What a data key seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -335,56 +329,6 @@ impl Vault {
     fn digest(&self, words: &[u8]) -> [u8; 32] {
         digest(&self.index, words)
     }
-}
-
-fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new_from_slice(key).expect("the cipher's keys have 32 bytes")
-}
-
-fn digest(key: &Key, words: &[u8]) -> [u8; 32] {
-    let mut mac =
-        <Hmac<Sha256> as KeyInit>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
-    mac.update(words);
-    mac.finalize().into_bytes().into()
-}
-
-fn seal(cipher: &XChaCha20Poly1305, ids: &dyn Ids, text: &[u8], binding: &[u8]) -> Sealed {
-    let mut nonce = [0; NONCE_BYTES];
-    ids.fill(&mut nonce);
-    let sealed = cipher
-        .encrypt(&XNonce::from(nonce), Payload { msg: text, aad: binding })
-        .expect("texts are far shorter than what the cipher can take");
-    Sealed([&[FORMAT], nonce.as_slice(), sealed.as_slice()].concat())
-}
-
-fn open(cipher: &XChaCha20Poly1305, sealed: &Sealed, binding: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (format, rest) = sealed.0.split_first()?;
-    let (nonce, text) = rest.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: text, aad: binding };
-    let opened = cipher.decrypt(&XNonce::from(*nonce), payload).ok()?;
-    (*format == FORMAT).then(|| Zeroizing::new(opened))
-}
-
-fn voucher_binding(voucher: VoucherId, product: &str, face_minor: i64, key: DataKeyId) -> Zeroizing<Vec<u8>> {
-    let (voucher, face, key) = (voucher.to_string(), face_minor.to_string(), key.to_string());
-    join(&["vouchers", "sealed", &voucher, product, &face, &key, FORMAT_WORD])
-}
-
-fn recipient_binding(order: OrderId, key: DataKeyId) -> Zeroizing<Vec<u8>> {
-    join(&["orders", "recipient", &order.to_string(), &key.to_string(), FORMAT_WORD])
-}
-
-fn data_key_binding(key: DataKeyId, purpose: &str, master: i32) -> Zeroizing<Vec<u8>> {
-    join(&["data_keys", "wrapped", &key.to_string(), purpose, &master.to_string(), FORMAT_WORD])
-}
-
-fn canary_binding(master: i32) -> Zeroizing<Vec<u8>> {
-    join(&["master_keys", "canary", &master.to_string(), FORMAT_WORD])
-}
-
-/// The canary's text: it also tells the index key, for with another one every code could be loaded twice.
-fn canary(index: &Key) -> Vec<u8> {
-    [CANARY.as_bytes(), &digest(index, &join(&[CANARY]))].concat()
 }
 
 async fn put_on_record(

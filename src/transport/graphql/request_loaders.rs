@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::Context;
-use entity::ids::{ChargeId, OrderId};
+use entity::ids::{ChargeId, OrderId, WalletId};
 use entity::{charges, order_transitions, order_units, orders, vouchers};
 
 use super::loaders::{RequestLoader, loader};
@@ -17,6 +17,7 @@ use super::orders::too_many_codes;
 use crate::ctx::Ctx;
 use crate::domain::orders::queries;
 use crate::domain::pricing;
+use crate::domain::wallet::{self, Funds};
 use crate::problem::Problem;
 
 /// What a request has to read many things of one kind with one statement.
@@ -33,6 +34,8 @@ pub struct Loaders {
     pub codes: RequestLoader<OrderId, Arc<Vec<vouchers::Model>>>,
     /// Charges by id.
     pub charges: RequestLoader<ChargeId, charges::Model>,
+    /// What wallets have, by wallet.
+    pub funds: RequestLoader<WalletId, Funds>,
     codes_told: AtomicUsize,
 }
 
@@ -50,6 +53,7 @@ impl Loaders {
             }),
             codes: loader(ctx, |ctx, ids| Box::pin(async move { queries::reveal(&ctx, ids).await })),
             charges: loader(ctx, |ctx, ids| Box::pin(async move { find_charges(&ctx, &ids).await })),
+            funds: loader(ctx, |ctx, ids| Box::pin(wallet::funds_of(ctx, ids))),
             codes_told: AtomicUsize::new(0),
         }
     }

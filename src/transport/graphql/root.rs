@@ -16,7 +16,7 @@ use super::identity::{IdentityMutation, IdentityQuery};
 use super::node::NodeQuery;
 use super::order_fields::{OrdersMutation, OrdersQuery};
 use super::request_loaders::Loaders;
-use super::wallet::{FundsLoader, WalletQuery};
+use super::wallet::WalletQuery;
 use crate::ctx::{Ctx, Deps};
 
 /// The running schema.
@@ -45,7 +45,6 @@ pub fn build_schema(_deps: &Arc<Deps>) -> Schema {
 /// What each request brings to its resolvers.
 pub fn request_data(ctx: Ctx) -> Data {
     let mut data = Data::default();
-    data.insert(FundsLoader::new(&ctx));
     data.insert(Loaders::new(&ctx));
     data.insert(ctx);
     data

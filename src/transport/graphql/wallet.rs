@@ -8,28 +8,19 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::ids::WalletId;
 use entity::state::TransactionKind;
 use entity::wallets;
 use tokio::sync::OnceCell;
 
 use super::enums::{StatementFormat, WalletEntryKind};
-use super::loaders::{RequestLoader, load, loader};
+use super::loaders::load;
+use super::orders::Order;
+use super::request_loaders::Loaders;
 use super::types::{BigInt, ConnectionParts, Count, CurrencyCode, DateTime, Money, connection, request};
 use crate::ctx::Ctx;
 use crate::domain::wallet::{self, Entry, EntryRange, Format, Funds, StatementRequest};
 use crate::problem::Problem;
 use crate::store::{PageRequest, decode_cursor};
-
-/// What wallets have, read in batches for one request.
-pub struct FundsLoader(RequestLoader<WalletId, Funds>);
-
-impl FundsLoader {
-    /// The loader of a request.
-    pub fn new(ctx: &Ctx) -> Self {
-        Self(loader(ctx, |ctx, wallets| Box::pin(wallet::funds_of(ctx, wallets))))
-    }
-}
 
 /// Prepaid money in one currency.
 #[derive(Debug, Clone)]
@@ -54,9 +45,7 @@ impl Wallet {
     async fn funds(&self, context: &Context<'_>) -> Result<Funds, Problem> {
         let id = self.model.id;
         let Some(alone) = &self.alone else {
-            return load(&context.data_unchecked::<FundsLoader>().0, id)
-                .await?
-                .ok_or_else(Problem::not_found);
+            return load(&Loaders::of(context).funds, id).await?.ok_or_else(Problem::not_found);
         };
         let read = async || {
             let found = wallet::funds_of(request(context).clone(), vec![id]).await?;
@@ -217,6 +206,12 @@ impl WalletEntry {
     /// What was available after.
     async fn balance_after(&self) -> Money {
         Money::from_minor(self.0.balance_after, self.0.currency)
+    }
+
+    /// The order that it belongs to; null if none.
+    async fn order(&self, context: &Context<'_>) -> Option<Result<Order, Problem>> {
+        let found = load(&Loaders::of(context).orders, self.0.order?).await;
+        found.map(|order| order.map(Order::from)).transpose()
     }
 
     /// The reference of the order or of the credit.
