@@ -306,8 +306,14 @@ impl EventsSubscription {
             Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,
             None => 0,
         };
+        let interest = Interest::Order(order.id);
+        let is_told = is_terminal(order.status)
+            && feed::list_after(&ctx, partner, &interest, from, Some(1)).await?.is_empty();
         Ok(try_stream! {
-            for await row in follow(ctx, partner, Interest::Order(order.id), from) {
+            if is_told {
+                return;
+            }
+            for await row in follow(ctx, partner, interest, from) {
                 let event = order_event(row?, order.id)?;
                 let is_over = is_terminal(event.facts.status);
                 yield event;

@@ -21,3 +21,11 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// Looks until `look` says yes.
+///
+/// # Panics
+/// After [`PATIENCE`], naming `what` was awaited.
+pub async fn until_true(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    until(what, async || look().await.then_some(())).await;
+}
