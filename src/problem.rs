@@ -153,11 +153,32 @@ impl Error for Problem {}
 impl From<sea_orm::DbErr> for Problem {
     /// A database that is away, full or busy is SERVICE_UNAVAILABLE; any other failure of it is ours.
     fn from(error: sea_orm::DbErr) -> Self {
-        use sea_orm::DbErr;
-        match &error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::unavailable(error),
-            _ => Self::internal(error),
-        }
+        if is_passing(&error) { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+/// Whether a database failed for a reason that passes: away, full, busy, or asking for the same once more.
+///
+/// Source: PostgreSQL, appendix A (classes 08, 40, 53, 57 and code 55P03); SQLite result codes BUSY (5), LOCKED (6), IOERR
+/// (10) and FULL (13), of which the lowest byte tells the kind.
+fn is_passing(error: &sea_orm::DbErr) -> bool {
+    use sea_orm::{DbErr, RuntimeErr};
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    let Some(code) = error.as_database_error().and_then(|database| database.code()) else {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        return matches!(
+            error.as_ref(),
+            Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed
+        );
+    };
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 10 | 13),
+        _ => ["08", "40", "53", "57", "55P03"].iter().any(|passing| code.starts_with(passing)),
     }
 }
 

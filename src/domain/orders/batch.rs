@@ -35,6 +35,9 @@ use crate::store::{Transaction, begin};
 /// How often an order is inserted again when what it collided with has gone.
 const MOST_INSERTIONS: u32 = 3;
 
+/// How many units an order is taken for when only its charge knows: so few share a commit that it stays short.
+const UNITS_OF_A_CHARGE: i32 = 100;
+
 /// An order that waits for its desk.
 #[derive(Debug, Clone)]
 pub struct Ticket {
@@ -60,11 +63,12 @@ impl Ticket {
         Reference { partner_id: self.actor.partner, reference: self.input.reference.clone() }
     }
 
-    /// How many units it asks for; 1 where only its charge knows.
+    /// How many units it asks for, as far as a batch has to know; a refusal needs none.
     pub fn units(&self) -> i32 {
         match &self.verdict {
             Verdict::Sell(terms) => terms.quantity,
-            Verdict::OnCharge(_) | Verdict::Refuse(_) => self.input.quantity.unwrap_or(1).clamp(1, 1_000),
+            Verdict::OnCharge(_) => self.input.quantity.unwrap_or(UNITS_OF_A_CHARGE).clamp(1, 1_000),
+            Verdict::Refuse(_) => 0,
         }
     }
 }
