@@ -262,3 +262,27 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_says_the_defaults() {
+        let documented = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/octopus.toml");
+        let file = Settings::from_file(Some(&documented)).unwrap();
+        let completed = Settings::default().complete(file).unwrap();
+        let defaults = Settings::default().complete(Settings::default()).unwrap();
+        assert_eq!(format!("{completed:#?}"), format!("{defaults:#?}"));
+        let text = std::fs::read_to_string(documented).unwrap();
+        let shown = format!("{defaults:#?}");
+        let settings =
+            shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(':').map(|(name, _)| name));
+        for setting in
+            settings.filter(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'))
+        {
+            let name = if setting == "environment" { "env" } else { setting };
+            assert!(text.contains(&format!("{name} = ")), "docs/octopus.toml does not document {name}");
+        }
+    }
+}

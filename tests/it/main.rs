@@ -10,6 +10,7 @@ mod endpoint;
 mod examples;
 mod harness;
 mod identity;
+mod ledger_laws;
 mod orders;
 mod playground;
 mod readme;

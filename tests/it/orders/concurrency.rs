@@ -10,7 +10,9 @@ use crate::support::answer::Answer;
 use crate::support::catalog::{DINAR_10, STEAM_50, YEN_1000, stock_csv};
 
 fn refused_with(answers: &[Answer], code: &str) -> usize {
-    answers.iter().filter(|answer| answer.at("createOrder.userErrors.0.code") == code).count()
+    let code_of =
+        |answer: &Answer| answer.at("createOrder.userErrors").get(0).map(|error| error["code"] == code);
+    answers.iter().filter(|answer| code_of(answer) == Some(true)).count()
 }
 
 fn delivered(answers: &[Answer]) -> Vec<&Answer> {

@@ -34,7 +34,7 @@ both_databases! {
             (json!({ "productId": TOPUP_FIXED, "recipient": { "phone": "0415" } }), "INVALID_RECIPIENT", "input.recipient.phone"),
             (json!({ "productId": TOPUP_FIXED, "recipient": { "playerId": "a" } }), "INVALID_RECIPIENT", "input.recipient.phone"),
             (json!({ "productId": TOPUP_FIXED, "quantity": 2, "recipient": { "phone": "+14155550123" } }),
-                "INVALID_RECIPIENT", "input.quantity"),
+                "QUANTITY_OUT_OF_RANGE", "input.quantity"),
             (json!({ "productId": DIRECT_PLAYER }), "INVALID_RECIPIENT", "input.recipient.playerId"),
             (json!({ "productId": DIRECT_USERNAME }), "INVALID_RECIPIENT", "input.recipient.username"),
             (json!({ "productId": DIRECT_PLAYER, "recipient": { "playerId": "p1" }, "failurePolicy": "ALL_OR_NOTHING" }),

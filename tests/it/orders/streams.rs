@@ -101,6 +101,7 @@ both_databases! {
         let mut socket = partner.socket().await;
         socket.subscribe("1", ORDER_STATUS, json!({ "reference": "nobody" })).await;
         let frame = next(&mut socket).await;
-        assert_eq!(frame["payload"]["errors"][0]["extensions"]["code"], "NOT_FOUND", "{frame}");
+        assert_eq!(frame["type"], "error");
+        assert_eq!(frame["payload"][0]["extensions"]["code"], "NOT_FOUND", "{frame}");
     }
 }

@@ -91,7 +91,8 @@ fn may_call(feature: &str, other: &str) -> bool {
         "vouchers" => matches!(feature, "orders" | "fulfillment" | "admin"),
         // Codes taken into stock are posted: what they cost, and what is owed for them.
         "wallet" => matches!(feature, "orders" | "vouchers" | "admin"),
-        "pricing" | "fulfillment" => matches!(feature, "orders" | "admin"),
+        // An order asks whether its session still lives, and waits for its end.
+        "pricing" | "fulfillment" | "identity" | "feed" => matches!(feature, "orders" | "admin"),
         _ => feature == "admin",
     }
 }
