@@ -98,7 +98,7 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_COST_PER_SECOND", global = true)]
     pub cost_per_second: Option<u32>,
 
-    /// What to log, as error, warn, info, debug or trace, also by module: octopus_cards=debug,info [default: info]
+    /// What to log, as error, warn, info, debug or trace, also by module: octopus_cards=debug,info [default: info, migrations only if they fail]
     #[arg(long, env = "OCTOPUS_LOG", global = true)]
     pub log: Option<String>,
 
@@ -232,7 +232,7 @@ impl Settings {
             order_queue: self.order_queue.or(file.order_queue).unwrap_or(2_000),
             requests_per_second: self.requests_per_second.or(file.requests_per_second).unwrap_or(5_000),
             cost_per_second: self.cost_per_second.or(file.cost_per_second).unwrap_or(50_000),
-            log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log: self.log.or(file.log).unwrap_or_else(|| "info,sea_orm_migration=warn".to_owned()),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
             database_connections: self.database_connections.or(file.database_connections).unwrap_or(8),
         };

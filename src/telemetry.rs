@@ -4,6 +4,8 @@
 //! What is always true: it goes to standard error, a line an event; no code, pin, token or password is ever an event's field.
 //! What is not here: what is logged, which is decided where it happens.
 
+use std::io::IsTerminal;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -20,7 +22,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails if the process has a log already, which then stays.
     let _ = match format {
-        LogFormat::Text => log.with_target(false).try_init(),
+        LogFormat::Text => log.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => log.json().try_init(),
     };
     Ok(())

@@ -15,6 +15,9 @@ use super::client::Client;
 use super::database::TestDatabase;
 use super::poll;
 
+/// A sandbox is filled before its first answer, by an unoptimised binary beside other tests.
+const START_PATIENCE: Duration = Duration::from_secs(180);
+
 /// How the binary is started: on which database, with which settings.
 #[derive(Debug, Clone)]
 pub struct Binary {
@@ -60,6 +63,7 @@ impl Binary {
         let data = folder.join("var");
         Self { folder: folder.to_owned(), settings: Vec::new() }
             .with("OCTOPUS_DATA_DIR", &data.display().to_string())
+            .with("OCTOPUS_SEED_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/data"))
     }
 
     /// With one more setting.
@@ -113,7 +117,7 @@ impl Binary {
             .spawn()
             .expect("the binary starts");
         let mut process = Process { child, client: Client::new(format!("http://{spare}")), log };
-        poll::until("the server is ready, or has ended", async || {
+        poll::until_within(START_PATIENCE, "the server is ready, or has ended", async || {
             let ended = process.child.try_wait().expect("it is our child").is_some();
             (ended || process.is_ready().await).then_some(())
         })

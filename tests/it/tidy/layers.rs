@@ -83,10 +83,10 @@ fn transport_never_names_the_database() {
     assert_none("a resolver parses, calls, wraps; SQL lives in the domain", &broken);
 }
 
-/// Which features each may call. Events and audit are shared by all and call none.
+/// Which features each may call. Events, their feed and audit are shared by all and call none.
 fn may_call(feature: &str, other: &str) -> bool {
     match other {
-        "events" | "audit" => !matches!(feature, "events" | "audit"),
+        "events" | "audit" | "feed" => !matches!(feature, "events" | "audit"),
         "catalog" => matches!(feature, "orders" | "fulfillment" | "pricing" | "admin"),
         "vouchers" => matches!(feature, "orders" | "fulfillment" | "admin"),
         // Codes taken into stock are posted: what they cost, and what is owed for them.
