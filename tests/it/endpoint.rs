@@ -320,6 +320,28 @@ both_databases! {
     }
 }
 
+#[test]
+fn the_page_about_the_endpoint_tells_the_limits_that_hold() {
+    use octopus_cards::transport::graphql::pipeline::{count, parse};
+    let page = include_str!("../../docs/endpoint.md").replace(',', "");
+    for (number, of_what) in [
+        (parse::DOCUMENT_BYTES / 1024, "kB"),
+        (parse::TOKENS, "tokens"),
+        (parse::RECURSION, "levels of nesting"),
+        (count::FIELDS, "fields"),
+        (count::ALIASES, "aliases"),
+        (count::DIRECTIVES, "directives"),
+        (count::DEPTH, "levels of fields"),
+    ] {
+        assert!(page.contains(&format!("{number} {of_what}")), "{number} {of_what}");
+    }
+    for (number, of_what) in
+        [(count::OPERATIONS, "a document's operations"), (count::VARIABLES, "an operation's variables")]
+    {
+        assert!(page.contains(&format!("| {of_what} | {number} |")), "{number} {of_what}");
+    }
+}
+
 /// Documents on which servers differ, valid and not. (A description on an operation is left out: graphql-js 16 does not
 /// know it either.)
 const DOCUMENTS: &[&str] = &[

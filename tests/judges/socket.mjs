@@ -1,6 +1,7 @@
 // The websocket, used as partners use it: by the npm client graphql-ws.
 // usage: node socket.mjs ws://127.0.0.1:PORT/graphql [TOKEN]
 // Exits 0 if every step went as it should; else says which did not.
+import { buildClientSchema, getIntrospectionQuery, validateSchema } from 'graphql';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -48,8 +49,18 @@ check(
   refused,
 );
 
-const introspected = await results('{ __schema { subscriptionType { name } } }');
-check('introspection', introspected[0].data.__schema !== null, introspected);
+const everything = {
+  schemaDescription: true,
+  specifiedByUrl: true,
+  directiveIsRepeatable: true,
+  inputValueDeprecation: true,
+  oneOf: true,
+};
+const introspected = await results(getIntrospectionQuery(everything));
+const schema = buildClientSchema(introspected[0].data);
+check('a schema by introspection', validateSchema(schema).length === 0, validateSchema(schema));
+check('the subscriptions in it', schema.getSubscriptionType().getFields().orderStatus !== undefined, null);
+check('@oneOf in it', schema.getType('RecipientInput').isOneOf === true, null);
 
 const closed = new Promise((resolve) => client.on('closed', resolve));
 await client.dispose();

@@ -16,6 +16,8 @@ pub const SDL: &str = include_str!("../../../../schema.graphql");
 
 /// `@oneOf` is built in since the September 2025 edition; apollo-compiler does not know it yet.
 const ONE_OF: &str = "directive @oneOf on INPUT_OBJECT";
+/// Nor what introspection tells of it, which newer tools ask for.
+const IS_ONE_OF: &str = "extend type __Type { isOneOf: Boolean }";
 
 /// A checked schema.
 pub struct Contract {
@@ -41,7 +43,8 @@ impl Contract {
     ///
     /// What is wrong with the text, for a developer.
     pub fn parse(sdl: &str) -> Result<Self, String> {
-        let text = if sdl.contains(ONE_OF) { sdl.to_owned() } else { format!("{ONE_OF}\n{sdl}") };
+        let one_of = if sdl.contains(ONE_OF) { "" } else { ONE_OF };
+        let text = format!("{sdl}\n{one_of}\n{IS_ONE_OF}");
         let schema = Schema::parse_and_validate(text, "schema.graphql").map_err(|error| error.to_string())?;
         let possible = possible_types(&schema);
         Ok(Self { schema, possible })
@@ -120,6 +123,16 @@ mod tests {
     #[test]
     fn the_bundled_contract_is_valid() {
         assert!(Contract::parse(SDL).map(|_| ()).is_ok());
+    }
+
+    #[test]
+    fn knows_what_introspection_tells_of_one_of() {
+        let contract = Contract::parse("type Query { a(in: In): Int } input In @oneOf { x: Int }").unwrap();
+        assert_eq!(
+            contract.field_type("__Type", "isOneOf").map(ToString::to_string).as_deref(),
+            Some("Boolean")
+        );
+        assert!(Contract::is_one_of(contract.input_object("In").unwrap()));
     }
 
     #[test]
