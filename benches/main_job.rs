@@ -3,6 +3,11 @@
 //! `make bench` runs it beside a throw-away PostgreSQL with fsync on and writes benches/REPORT.md. Everything is measured in one
 //! run on one machine, so that the ratios mean something where the figures do not carry over.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::float_arithmetic, clippy::as_conversions)]
+#![allow(
+    clippy::integer_division,
+    clippy::disallowed_methods,
+    reason = "figures for people, settings of one run"
+)]
 #![allow(missing_docs, reason = "a program")]
 
 use std::path::{Path, PathBuf};

@@ -137,7 +137,8 @@ fn visible(context: &Context<'_>) -> Result<Arc<Snapshot>, Problem> {
 fn count(count: impl Fn() -> Result<i64, Problem> + Send + Sync + 'static) -> Count {
     Box::new(move || {
         let counted = count();
-        Box::pin(std::future::ready(counted)) as BoxFuture<'static, _>
+        let answer: BoxFuture<'static, _> = Box::pin(std::future::ready(counted));
+        answer
     })
 }
 

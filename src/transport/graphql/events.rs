@@ -30,6 +30,7 @@ use crate::store::Page;
 
 /// Something that happened, told once, in the order of commits.
 #[derive(Interface)]
+#[allow(clippy::duplicated_attributes, reason = "two fields of the interface have one type")]
 #[graphql(
     field(name = "id", ty = "ID", desc = "The id, beginning with evt_."),
     field(name = "cursor", ty = "String", desc = "Its place, for `after`."),

@@ -21,10 +21,13 @@ pub type Answer<V> = Result<Option<V>, Problem>;
 /// Most keys that one statement is asked for.
 const LARGEST_BATCH: usize = 1_000;
 
+/// What reads many keys at once; a key that is absent from the map is not there.
+pub type Read<K, V> = fn(Ctx, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Problem>>;
+
 /// Reads many keys of one kind with one statement, on behalf of one request.
 pub struct Batch<K, V> {
     ctx: Ctx,
-    read: fn(Ctx, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Problem>>,
+    read: Read<K, V>,
 }
 
 impl<K, V> BatchFn<K, Answer<V>> for Batch<K, V>
@@ -44,10 +47,7 @@ where
 pub type RequestLoader<K, V> = Loader<K, Answer<V>, Batch<K, V>>;
 
 /// Makes a request's loader from the read that it batches.
-pub fn loader<K, V>(
-    ctx: &Ctx,
-    read: fn(Ctx, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Problem>>,
-) -> RequestLoader<K, V>
+pub fn loader<K, V>(ctx: &Ctx, read: Read<K, V>) -> RequestLoader<K, V>
 where
     K: Eq + Hash + Clone + Send + Sync + std::fmt::Debug,
     V: Clone + Send,

@@ -26,6 +26,7 @@ use crate::problem::Refusal;
         desc = "The path of the offending input field, beginning with \"input\"; null if no field is at fault."
     )
 )]
+#[allow(clippy::large_enum_variant, reason = "an answer has few of them, and none lives long")]
 pub enum UserError {
     /// A refusal without further facts.
     General(GeneralError),
