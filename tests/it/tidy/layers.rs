@@ -92,7 +92,7 @@ fn may_call(feature: &str, other: &str) -> bool {
         // Codes taken into stock are posted: what they cost, and what is owed for them.
         "wallet" => matches!(feature, "orders" | "vouchers" | "admin"),
         // An order asks whether its session still lives, and waits for its end.
-        "pricing" | "fulfillment" | "identity" | "feed" => matches!(feature, "orders" | "admin"),
+        "pricing" | "fulfillment" | "identity" => matches!(feature, "orders" | "admin"),
         _ => feature == "admin",
     }
 }
