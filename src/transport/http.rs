@@ -36,10 +36,11 @@ use super::graphql::errors::MASKED;
 use super::graphql::pipeline::contract::Contract;
 use super::graphql::pipeline::{Limits, Pipeline};
 use super::limits::{Allowance, Buckets, client_address, counted_as};
+use super::rest::{self, ProblemDetails};
 use super::{endpoint, graphql, health, playground, server};
 use crate::ctx::{Actor, Ctx, Deps};
 use crate::drain::Drain;
-use crate::problem::ErrorCode;
+use crate::problem::{ErrorCode, Problem};
 
 /// The header that names a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,7 +48,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a stop waits for requests that are under way.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// How long an operation may take, waiting for orders aside.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many seconds' worth of points a partner may save up.
 const SAVED_SECONDS: u64 = 20;
 
@@ -127,6 +128,7 @@ pub fn router(state: AppState) -> Router {
         .route("/graphql", any(endpoint::serve))
         .merge(health::router())
         .merge(playground::router())
+        .merge(rest::router())
         .fallback(no_such_route)
         .layer(middleware::from_fn_with_state(state.clone(), receive))
         .with_state(state)
@@ -156,6 +158,7 @@ async fn receive(
     let trusted = &state.deps.config.trusted_proxies;
     let address = client_address(peer.ip(), request.headers(), trusted);
     let arrival = Arrival { request_id: request_id(&state, request.headers()), address };
+    let is_rest = rest::serves(request.uri().path());
     let mut response = match state.addresses.take(&counted_as(address), 1, state.elapsed_ms()) {
         Ok(_) => {
             request.extensions_mut().insert(arrival);
@@ -164,6 +167,10 @@ async fn receive(
                 Ok(response) => response,
                 Err(_panic) => failed(arrival.request_id),
             }
+        }
+        Err(short) if is_rest => {
+            let problem = Problem::rate_limited(short.wait_ms.unwrap_or(1_000));
+            ProblemDetails::from(problem).answer(arrival.request_id)
         }
         Err(short) => too_many(short.wait_ms.unwrap_or(1_000)),
     };
@@ -202,7 +209,7 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-/// Refused by the limit of the address: the same JSON for every route, since the route has not been asked.
+/// Refused by the limit of the address: the same JSON for every route but the facade's, since the route has not been asked.
 fn too_many(wait_ms: u64) -> Response {
     let code = ErrorCode::RateLimited.as_str();
     let message = "Too many requests from this address; try again after retryAfterMs.";
@@ -224,14 +231,6 @@ fn failed(request_id: RequestId) -> Response {
 }
 
 async fn no_such_route(Extension(arrival): Extension<Arrival>) -> Response {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": "Not Found",
-        "status": 404,
-        "code": ErrorCode::NotFound.as_str(),
-        "detail": "There is nothing at this address.",
-        "requestId": arrival.request_id,
-    });
-    let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
-    (StatusCode::NOT_FOUND, content_type, body.to_string()).into_response()
+    let details = ProblemDetails::new(ErrorCode::NotFound, "There is nothing at this address.");
+    details.answer(arrival.request_id)
 }

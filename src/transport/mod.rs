@@ -13,6 +13,7 @@ pub mod limits;
 pub mod ops;
 mod origin;
 pub mod playground;
+pub mod rest;
 mod server;
 mod ws;
 mod ws_protocol;

@@ -68,7 +68,8 @@ impl Members {
     ) -> Result<Option<T>, ProblemDetails> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let read = read(value);
-        read.map(Some).ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} must be {wanted}")))
+        read.map(Some)
+            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} must be {wanted}")))
     }
 
     /// A text.
@@ -78,7 +79,8 @@ impl Members {
 
     /// A text that may not be absent.
     pub fn required_text(&self, name: &str) -> Result<String, ProblemDetails> {
-        self.text(name)?.ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} is required")))
+        self.text(name)?
+            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} is required")))
     }
 
     /// A whole number of 32 bits.
@@ -101,7 +103,11 @@ impl Members {
     }
 
     /// One of a few words.
-    pub fn word<T: std::str::FromStr>(&self, name: &str, words: &[&str]) -> Result<Option<T>, ProblemDetails> {
+    pub fn word<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        words: &[&str],
+    ) -> Result<Option<T>, ProblemDetails> {
         let wanted = format!("one of {}", listed(words));
         self.read_as(name, &wanted, |value| value.as_str()?.parse().ok())
     }

@@ -8,8 +8,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use entity::ids::RequestId;
 use serde_json::{Map, Value, json};
@@ -25,11 +25,12 @@ use crate::transport::graphql::pipeline::refusal::Refusal as Refused;
 pub struct ProblemDetails {
     status: StatusCode,
     code: ErrorCode,
-    detail: String,
-    field: Option<String>,
-    facts: Map<String, Value>,
+    detail: Box<str>,
+    field: Option<Box<str>>,
+    facts: Vec<(&'static str, Value)>,
     retry_after_ms: Option<u64>,
-    headers: HeaderMap,
+    /// What a 401 asks for: RFC 6750, 3.
+    challenge: &'static str,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -39,24 +40,23 @@ impl ProblemDetails {
         Self {
             status: status(code),
             code,
-            detail: detail.into(),
+            detail: detail.into().into(),
             field: None,
-            facts: Map::new(),
+            facts: Vec::new(),
             retry_after_ms: None,
-            headers: HeaderMap::new(),
+            challenge: "Bearer",
             cause: None,
         }
     }
 
     /// An input is wrong: 422, naming it.
     pub fn of_input(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(ErrorCode::BadUserInput, detail) }
+        Self { field: Some(field.into().into()), ..Self::new(ErrorCode::BadUserInput, detail) }
     }
 
-    /// The token was valid once.
-    pub fn expired() -> Self {
-        Self::new(ErrorCode::Unauthenticated, "the token has expired: refresh it")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    /// A token was given, and is not good.
+    pub fn of_token(problem: impl Into<Self>) -> Self {
+        Self { challenge: "Bearer error=\"invalid_token\"", ..problem.into() }
     }
 
     /// A fault that is known to the log already.
@@ -69,12 +69,6 @@ impl ProblemDetails {
         Self { status, ..self }
     }
 
-    /// The same problem with a header.
-    pub fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.headers.insert(name, HeaderValue::from_static(value));
-        self
-    }
-
     /// The same problem, saying when to try again.
     pub fn retry_after_ms(self, retry_after_ms: u64) -> Self {
         Self { retry_after_ms: Some(retry_after_ms), ..self }
@@ -83,19 +77,19 @@ impl ProblemDetails {
     /// The same problem about an input that this operation calls by another name.
     pub fn renamed(mut self, from: &str, to: &str) -> Self {
         if self.field.as_deref() == Some(from) {
-            self.detail = self.detail.replace(&format!("`{from}`"), &format!("`{to}`"));
-            self.field = Some(to.to_owned());
+            self.detail = self.detail.replace(&format!("`{from}`"), &format!("`{to}`")).into();
+            self.field = Some(to.into());
         }
         self
     }
 
-    fn with_fact(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.facts.insert(name.to_owned(), value.into());
+    fn with_fact(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.facts.push((name, value.into()));
         self
     }
 
     fn of_refusal(refusal: &impl Refusal) -> Self {
-        let field = refusal.field().map(|path| snake_path(&path));
+        let field = refusal.field().map(|path| snake_path(&path).into());
         Self { field, ..Self::new(refusal.code(), in_snake_case(&refusal.message())) }
     }
 
@@ -109,7 +103,7 @@ impl ProblemDetails {
         members.insert("type".to_owned(), json!("about:blank"));
         members.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
         members.insert("status".to_owned(), json!(self.status.as_u16()));
-        members.insert("detail".to_owned(), json!(if masked { MASKED } else { self.detail.as_str() }));
+        members.insert("detail".to_owned(), json!(if masked { MASKED } else { &*self.detail }));
         members.insert("code".to_owned(), json!(self.code.as_str()));
         if let Some(field) = self.field {
             members.insert("field".to_owned(), json!(field));
@@ -120,19 +114,17 @@ impl ProblemDetails {
         if let Some(retry_after_ms) = self.retry_after_ms {
             members.insert("retry_after_ms".to_owned(), json!(retry_after_ms));
         }
-        members.extend(self.facts);
+        members.extend(self.facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut response = (self.status, Value::Object(members).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge));
         }
         if let Some(retry_after_ms) = self.retry_after_ms {
-            headers
-                .insert(header::RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000).max(1)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000).max(1)));
         }
-        headers.extend(self.headers);
         response
     }
 }
@@ -140,7 +132,7 @@ impl ProblemDetails {
 impl From<Problem> for ProblemDetails {
     fn from(problem: Problem) -> Self {
         let Problem { code, message, field, retry_after_ms, cause } = problem;
-        let field = field.map(|path| snake_path(&path));
+        let field = field.map(|path| snake_path(&path).into());
         Self { field, retry_after_ms, cause, ..Self::new(code, in_snake_case(&message)) }
     }
 }
