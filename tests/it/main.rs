@@ -15,6 +15,7 @@ mod orders;
 mod playground;
 mod readme;
 mod reference;
+mod rest;
 mod schema;
 mod stock;
 mod tidy;
