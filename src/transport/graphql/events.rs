@@ -4,6 +4,7 @@
 //! What is always true: a stream is one loop over (partner, sequence): replay from the database, then live, without a gap and
 //! without a duplicate; scopes decide which types a caller sees.
 //! What is not here: how a socket carries a stream (`transport/ws.rs`).
+#![allow(clippy::duplicated_attributes, reason = "two fields of the interface may have one type")]
 
 use std::sync::Arc;
 

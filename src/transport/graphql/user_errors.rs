@@ -104,7 +104,7 @@ pub struct PriceChangedError {
     /// The path of the offending input field, beginning with "input"; null if no field is at fault.
     field: Option<Vec<String>>,
     /// The present price, bound until the charge expires.
-    charge: Charge,
+    charge: Box<Charge>,
 }
 
 /// The path of an input field as the contract shows it.
@@ -140,7 +140,7 @@ impl UserError {
                 Self::IdempotencyMismatch(error)
             }
             OrderRefusal::PriceChanged { charge } => {
-                Self::PriceChanged(PriceChangedError { code, message, field, charge: Charge(*charge) })
+                Self::PriceChanged(PriceChangedError { code, message, field, charge: Box::new(Charge(*charge)) })
             }
             _ => Self::General(GeneralError { code, message, field }),
         }
