@@ -18,7 +18,9 @@ use crate::problem::Problem;
 /// # Errors
 /// A filter that is none, such as `loud`; `info` and `octopus_cards=debug,info` are.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(filter)?;
+    // Louder, they print what they carry: tokens and codes among it.
+    let quiet = "tungstenite=info,tokio_tungstenite=info,h2=info,hyper=info,hyper_util=info,sqlx=info";
+    let filter = EnvFilter::builder().parse(format!("{filter},{quiet}"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails if the process has a log already, which then stays.
     let _ = match format {

@@ -178,7 +178,9 @@ impl Batch<'_> {
             let decided = match &ticket.verdict {
                 Verdict::Sell(terms) => Ok(terms.as_ref().clone()),
                 Verdict::Refuse(refusal) => Err(refusal.clone()),
-                Verdict::OnCharge(id) => on_charge(ticket, charges.get(&(ticket.actor.partner, *id))),
+                Verdict::OnCharge(id) => {
+                    on_charge(ticket, charges.get(&(ticket.actor.partner, *id)), self.now)
+                }
             };
             match decided {
                 Ok(decided) => terms.push((index, decided)),
@@ -363,10 +365,14 @@ fn known_answer(ticket: &Ticket, order: &orders::Model) -> Answer {
     }
 }
 
-fn on_charge(ticket: &Ticket, charge: Option<&entity::charges::Model>) -> Result<Terms, OrderRefusal> {
+fn on_charge(
+    ticket: &Ticket,
+    charge: Option<&entity::charges::Model>,
+    now: Timestamp,
+) -> Result<Terms, OrderRefusal> {
     let charge = charge.ok_or(OrderRefusal::ChargeNotFound)?;
     let product = find_product(&ticket.ctx, &charge.product_id)?;
-    terms_of_charge(&ticket.input, charge, product, ticket.ctx.now)
+    terms_of_charge(&ticket.input, charge, product, now)
 }
 
 fn new_order(

@@ -7,11 +7,13 @@
 //! What is not here: what a batch does (`batch.rs`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::ids::{ChargeId, PartnerId, StockWriterId};
-use sea_orm::DbBackend;
+use futures_util::FutureExt;
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::{self, Ticket};
@@ -122,36 +124,37 @@ impl Line {
         self.partners.is_empty()
     }
 
-    /// Takes a batch: round robin by partner, no reference and no charge twice, within the limits.
+    /// Takes a batch: round robin by partner, no reference and no charge twice, within the limits. The first partner whose
+    /// order does not fit leads the next batch, so that small orders never keep a large one waiting for ever.
     fn take(&mut self) -> Vec<Waiting> {
         let mut batch = Vec::new();
         let mut units = 0_i32;
         let mut taken = Taken::default();
-        let mut idle_turns = 0;
-        while let Some(partner) = self.partners.pop_front() {
+        let mut left_out = VecDeque::new();
+        while batch.len() < MOST_ORDERS
+            && let Some(partner) = self.partners.pop_front()
+        {
             let queue = self.waiting.entry(partner).or_default();
             let fits = queue.front().is_some_and(|next| {
-                let more = next.ticket.units();
-                batch.is_empty()
-                    || (units.saturating_add(more) <= MOST_UNITS && taken.has_none_of(&next.ticket))
+                let within = units.saturating_add(next.ticket.units()) <= MOST_UNITS;
+                batch.is_empty() || (within && taken.has_none_of(&next.ticket))
             });
-            if let Some(next) = if fits { queue.pop_front() } else { None } {
-                units = units.saturating_add(next.ticket.units());
-                taken.add(&next.ticket);
-                batch.push(next);
-                idle_turns = 0;
-            } else {
-                idle_turns += 1;
-            }
-            if queue.is_empty() {
-                self.waiting.remove(&partner);
-            } else {
-                self.partners.push_back(partner);
-            }
-            if batch.len() >= MOST_ORDERS || idle_turns > self.partners.len() {
-                break;
+            match if fits { queue.pop_front() } else { None } {
+                Some(next) => {
+                    units = units.saturating_add(next.ticket.units());
+                    taken.add(&next.ticket);
+                    batch.push(next);
+                    if queue.is_empty() {
+                        self.waiting.remove(&partner);
+                    } else {
+                        self.partners.push_back(partner);
+                    }
+                }
+                None => left_out.push_back(partner),
             }
         }
+        left_out.append(&mut self.partners);
+        self.partners = left_out;
         batch
     }
 }
@@ -198,6 +201,11 @@ fn count(answers: &[Answer]) {
     }
 }
 
+/// Whether no connection could be had.
+fn is_away(error: &DbErr) -> bool {
+    matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_))
+}
+
 struct Desk {
     deps: Arc<Deps>,
     writer: StockWriterId,
@@ -227,8 +235,9 @@ impl Desk {
         self.waiting.fetch_sub(u32::try_from(batch.len()).unwrap_or(0), Ordering::Relaxed);
         let (tickets, replies): (Vec<Ticket>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.ticket, waiting.reply)).unzip();
-        let answers = match batch::run(&self.deps, self.writer, &tickets).await {
+        let answers = match self.run(&tickets).await {
             Ok(answers) => answers,
+            Err(error) if is_away(&error) => self.commit_none(&tickets, error),
             Err(error) => {
                 tracing::warn!(%error, orders = tickets.len(), "a batch failed; its orders run singly");
                 self.commit_singly(&tickets).await
@@ -242,6 +251,18 @@ impl Desk {
         }
     }
 
+    /// Runs a batch; a panic in it is a failure like any other, so that the desk goes on.
+    async fn run(&self, tickets: &[Ticket]) -> Result<Vec<Answer>, DbErr> {
+        let run = AssertUnwindSafe(batch::run(&self.deps, self.writer, tickets)).catch_unwind();
+        run.await.unwrap_or_else(|_| Err(DbErr::Custom("a batch panicked".to_owned())))
+    }
+
+    /// The database is away: to try each order singly would only keep all of them waiting.
+    fn commit_none(&self, tickets: &[Ticket], error: DbErr) -> Vec<Answer> {
+        let problem = Problem::from(error);
+        tickets.iter().map(|_| Err(problem.clone().into())).collect()
+    }
+
     async fn commit_singly(&self, tickets: &[Ticket]) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(tickets.len());
         for ticket in tickets {
@@ -253,7 +274,7 @@ impl Desk {
     async fn commit_one(&self, ticket: &Ticket) -> Answer {
         let mut tries = 1;
         loop {
-            match batch::run(&self.deps, self.writer, std::slice::from_ref(ticket)).await {
+            match self.run(std::slice::from_ref(ticket)).await {
                 Ok(mut answers) => {
                     return answers.pop().unwrap_or_else(|| Err(Problem::internal("no answer").into()));
                 }

@@ -71,7 +71,10 @@ pub async fn work_once(deps: &Arc<Deps>, writer: StockWriterId) -> Result<usize,
     })
     .await?;
     for lease in &leases {
-        settle_leased(deps, writer, *lease).await?;
+        // An order that cannot be settled keeps its lease, and so waits; the others do not wait with it.
+        if let Err(problem) = settle_leased(deps, writer, *lease).await {
+            tracing::error!(%problem, order = %lease.id, "an order cannot be settled");
+        }
     }
     if !leases.is_empty() {
         feed::wake(deps);
@@ -99,7 +102,7 @@ fn due_values(deps: &Deps) -> [sea_orm::Value; 2] {
 
 async fn claim(deps: &Deps, transaction: &Transaction) -> Result<Vec<Lease>, DbErr> {
     let backend = transaction.get_database_backend();
-    let locking = if backend == DbBackend::Postgres { "FOR UPDATE OF o SKIP LOCKED" } else { "" };
+    let locking = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE OF o SKIP LOCKED" } else { "" };
     let clock = store::database_clock(backend);
     let sql = format!(
         "UPDATE orders SET lease_until = {clock} + {LEASE_MICROS}, lease_epoch = lease_epoch + 1
@@ -107,6 +110,13 @@ async fn claim(deps: &Deps, transaction: &Transaction) -> Result<Vec<Lease>, DbE
          ORDER BY o.deadline_at, o.id LIMIT {MOST_LEASES} {locking}) RETURNING id, lease_epoch"
     );
     Lease::find_by_statement(statement(backend, sql, due_values(deps))).all(transaction).await
+}
+
+/// Ends a lease without having done anything: others took what there was.
+async fn give_back(transaction: &Transaction, lease: Lease) -> Result<(), DbErr> {
+    let sql = "UPDATE orders SET lease_until = NULL WHERE id = $1 AND lease_epoch = $2";
+    let values = [lease.id.to_string().into(), lease.lease_epoch.into()];
+    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
 }
 
 async fn settle_leased(deps: &Arc<Deps>, writer: StockWriterId, lease: Lease) -> Result<(), Problem> {
@@ -140,7 +150,7 @@ async fn settle_one(
     let good_until = now.plus_seconds(i64::from(deps.config.min_validity_secs));
     let codes = if is_over { Vec::new() } else { lock_available(transaction, &demand, good_until).await? };
     if codes.is_empty() && !is_over {
-        return Ok(());
+        return give_back(transaction, lease).await;
     }
     let refunds = if is_over { locked.open.len() } else { 0 };
     let failure = is_over.then_some(OrderFailureCode::DeadlinePassed);

@@ -70,10 +70,15 @@ async fn wait_for_end(ctx: &Ctx, placed: Placed, wait_ms: i32) -> Result<Placed,
     let mut watch = feed::watch(&ctx.deps, placed.order.partner_id);
     let begin = Instant::now();
     let until = begin + wait.saturating_sub(ctx.waited.get());
-    let mut order = Arc::clone(&placed.order);
+    // Read once more after the watch began: the end may have come between the commit and it.
+    let mut order = Arc::new(queries::get(ctx, placed.order.id).await?);
     while !is_terminal(order.status) && watch.moved_before(until).await {
         order = Arc::new(queries::get(ctx, order.id).await?);
     }
     ctx.waited.add(begin.elapsed());
-    Ok(if order.version == placed.order.version { placed } else { Placed { order, codes: None, ..placed } })
+    let moved_on = |order: &orders::Model| {
+        let of = |order: &orders::Model| (order.version, order.delivered_quantity, order.refunded_quantity);
+        of(order) != of(&placed.order)
+    };
+    Ok(if !moved_on(&order) { placed } else { Placed { order, codes: None, ..placed } })
 }

@@ -50,7 +50,7 @@ pub struct Outcome {
 /// What the database says.
 pub async fn lock(transaction: &Transaction, id: OrderId) -> Result<Option<Locked>, DbErr> {
     let backend = transaction.get_database_backend();
-    let locking = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let locking = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE" } else { "" };
     let sql = format!("SELECT * FROM orders WHERE id = $1 {locking}");
     let select = statement(backend, sql, [id.to_string().into()]);
     let Some(order) = orders::Entity::find().from_raw_sql(select).one(transaction).await? else {

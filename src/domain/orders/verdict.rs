@@ -39,7 +39,7 @@ pub fn verdict(ctx: &Ctx, actor: &PartnerActor, input: &PlaceOrder) -> Verdict {
 /// A product by its id.
 ///
 /// # Errors
-/// There is none.
+/// PRODUCT_NOT_FOUND.
 pub fn find_product(ctx: &Ctx, id: &str) -> Result<Arc<Product>, OrderRefusal> {
     let snapshot = ctx.feature::<catalog::Live>().snapshot();
     snapshot.product(id).map(Arc::clone).ok_or(OrderRefusal::ProductNotFound)

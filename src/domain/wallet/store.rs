@@ -103,7 +103,7 @@ pub async fn lock(
     rows.sort_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
     let backend = transaction.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { " FOR UPDATE OF w" } else { "" };
+    let lock = if backend == DbBackend::Postgres { " FOR NO KEY UPDATE OF w" } else { "" };
     let sql = format!(
         "SELECT w.id, w.partner_id, w.currency, w.available, w.sequence FROM wallets w
          WHERE w.id IN (SELECT r.id FROM {}) ORDER BY w.id{lock}",

@@ -4,7 +4,6 @@
 //! What is always true: a stream is one loop over (partner, sequence): replay from the database, then live, without a gap and
 //! without a duplicate; scopes decide which types a caller sees.
 //! What is not here: how a socket carries a stream (`transport/ws.rs`).
-#![allow(clippy::duplicated_attributes, reason = "two fields of the interface may have one type")]
 
 use std::sync::Arc;
 
@@ -316,8 +315,11 @@ impl EventsSubscription {
                 return;
             }
             for await row in follow(ctx, partner, interest, from) {
-                let event = order_event(row?, order.id)?;
-                let is_over = is_terminal(event.facts.status);
+                let row = row?;
+                // A refund carries the state that it leads to, and precedes the step that tells it.
+                let is_step = row.order_version.is_some();
+                let event = order_event(row, order.id)?;
+                let is_over = is_step && is_terminal(event.facts.status);
                 yield event;
                 if is_over {
                     break;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::ids::{ChargeId, OrderId, PostingId, UnitId, WalletId};
+use entity::ids::{AdminId, ChargeId, OrderId, PartnerId, PostingId, UnitId, WalletId};
 use entity::state::Scope;
 
 use super::charges::Charge;
@@ -137,6 +137,10 @@ async fn find_account(context: &Context<'_>, id: &str) -> Result<Option<Node>, P
     if let Ok(id) = id.parse() {
         let found = identity::find_credential(ctx, id).await?;
         return Ok(found.map(|credential| Node::ApiCredential(ApiCredential(credential))));
+    }
+    let names_an_account = id.starts_with(PartnerId::PREFIX) || id.starts_with(AdminId::PREFIX);
+    if !names_an_account {
+        return Ok(None);
     }
     let viewer = identity::get_viewer(ctx).await?;
     let partner = viewer.partner.filter(|partner| partner.id.to_string() == id);

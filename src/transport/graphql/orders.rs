@@ -66,6 +66,9 @@ impl Order {
         let first =
             usize::try_from(first.unwrap_or(1_000)).ok().filter(|first| (1..=MOST_CODES).contains(first));
         let first = first.ok_or_else(|| Problem::bad_argument("first", "`first` must be 1 to 1000"))?;
+        // Counted before they are read, so that what would be refused is neither loaded nor audited.
+        let at_most = usize::try_from(self.model.delivered_quantity).unwrap_or(0).min(first);
+        Loaders::of(context).spend_codes(at_most, MOST_CODES)?;
         let sealed = self.sealed_codes(context).await?;
         let begin = match &after {
             None => 0,
@@ -76,7 +79,6 @@ impl Order {
             }
         };
         let wanted: Vec<&vouchers::Model> = sealed.iter().skip(begin).take(first).collect();
-        Loaders::of(context).spend_codes(wanted.len(), MOST_CODES)?;
         let vault = vault(request(context));
         vault.know(request(context), &sealed).await?;
         wanted

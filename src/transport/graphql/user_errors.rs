@@ -139,9 +139,12 @@ impl UserError {
                     IdempotencyMismatchError { code, message, field, order, differing_fields: fields };
                 Self::IdempotencyMismatch(error)
             }
-            OrderRefusal::PriceChanged { charge } => {
-                Self::PriceChanged(PriceChangedError { code, message, field, charge: Box::new(Charge(*charge)) })
-            }
+            OrderRefusal::PriceChanged { charge } => Self::PriceChanged(PriceChangedError {
+                code,
+                message,
+                field,
+                charge: Box::new(Charge(*charge)),
+            }),
             _ => Self::General(GeneralError { code, message, field }),
         }
     }
