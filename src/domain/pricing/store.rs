@@ -131,8 +131,11 @@ pub async fn insert_charges(
     ];
     let names = columns.map(|(name, _)| name).join(", ");
     let backend = connection.get_database_backend();
-    let sql =
-        format!("INSERT INTO charges ({names}) SELECT {names} FROM {}", rowset(backend, 1, "r", &columns));
+    // A batch whose commit went unanswered is run again with the same charges.
+    let sql = format!(
+        "INSERT INTO charges ({names}) SELECT {names} FROM {} WHERE true ON CONFLICT (id) DO NOTHING",
+        rowset(backend, 1, "r", &columns)
+    );
     let rows: Vec<ChargeRow<'_>> = charges.iter().map(charge_row).collect();
     connection.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
 }

@@ -47,6 +47,25 @@ both_databases! {
         assert_eq!(next(&mut socket).await, json!({ "id": "3", "type": "complete" }));
     }
 
+    async fn a_cancelled_order_is_watched_to_its_last_step(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let input = json!({ "productId": YEN_1000, "quantity": 52, "currency": "JPY", "reference": "ends", "waitMs": 0 });
+        order(&partner, input).await.payload("createOrder");
+        let mut socket = partner.socket().await;
+        socket.subscribe("1", ORDER_STATUS, json!({ "reference": "ends" })).await;
+        let cancel = "mutation { cancelOrder(input: { reference: \"ends\" }) { userErrors { code } } }";
+        partner.graphql(cancel, json!({})).await.payload("cancelOrder");
+        let mut kinds = Vec::new();
+        loop {
+            let message = next(&mut socket).await;
+            if message["type"] == "complete" {
+                break;
+            }
+            kinds.push(message["payload"]["data"]["orderStatus"]["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(kinds, ["order.created", "order.processing", "order.unit_refunded", "order.partially_delivered"]);
+    }
+
     async fn updates_come_from_now_on_and_only_to_their_partner(app: SmallCatalog) {
         let (partner, other) = (app.partner().await, app.other_partner().await);
         order(&partner, json!({ "productId": STEAM_50, "reference": "before" })).await.payload("createOrder");
