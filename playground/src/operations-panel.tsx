@@ -18,6 +18,7 @@ function OperationsPanel() {
     stop();
     if (queryEditor?.getValue().trim()) addTab();
     queryEditor?.setValue(operation.document);
+    queryEditor?.setScrollPosition({ scrollLeft: 0, scrollTop: 0 });
     variableEditor?.setValue(fill(operation.variables));
     // GraphiQL reads an edited document after a pause; whoever runs this one at once must not run it under the last one's name.
     const documentAST = parse(operation.document);

@@ -3,6 +3,7 @@
 //! What is not here: the pages written by people (`docs/getting-started.md`, `docs/examples`).
 
 mod markdown;
+mod rest_page;
 mod schema_pages;
 
 use std::{
@@ -46,7 +47,10 @@ fn the_reference_is_what_the_contract_makes() {
         .into_iter()
         .map(|(file, text)| ReadyOperation::parse(file, &text))
         .collect();
-    let pages = schema_pages::pages(&read(&root().join("schema.graphql")), &operations);
+    let mut pages = schema_pages::pages(&read(&root().join("schema.graphql")), &operations);
+
+    let openapi = serde_json::from_str(&read(&root().join("openapi.json"))).expect("it is JSON");
+    pages.insert("rest.md".to_owned(), rest_page::page(&openapi));
 
     let folder = root().join("docs/reference");
     if writes_docs() {
@@ -61,7 +65,7 @@ fn the_reference_is_what_the_contract_makes() {
         .filter(|(name, text)| committed.get(*name) != Some(text))
         .map(|(name, _)| name)
         .collect();
-    assert!(stale.is_empty(), "run `make docs`: {stale:?} differ from what schema.graphql makes");
+    assert!(stale.is_empty(), "run `make docs`: {stale:?} differ from what the contracts make");
     let unknown: Vec<_> = committed.keys().filter(|name| !pages.contains_key(*name)).collect();
     assert!(unknown.is_empty(), "nothing makes {unknown:?} in docs/reference");
 }

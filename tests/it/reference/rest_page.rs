@@ -3,6 +3,8 @@
 //! What is not here: reading and writing files, and the GraphQL pages. (`Value` is the GraphQL library's, since it keeps
 //! the order of keys.)
 
+use std::collections::BTreeMap;
+
 use async_graphql::Value;
 
 use super::markdown::Page;
@@ -12,42 +14,92 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The page of the REST API.
 pub(crate) fn page(openapi: &Value) -> String {
     let mut page = Page::new("REST", text(openapi, &["info", "description"]));
-    for (path, item) in fields(openapi, &["paths"]) {
-        for (method, operation) in METHODS.iter().filter_map(|method| Some((method, at(item, &[method])?))) {
-            write_operation(&mut page, &format!("{} {path}", method.to_uppercase()), operation);
-        }
-    }
-    for (name, schema) in fields(openapi, &["components", "schemas"]) {
-        page.heading(2, name);
-        page.paragraph(text(schema, &["description"]));
-        if let Some(Value::List(values)) = at(schema, &["enum"]) {
-            let words: Vec<_> = values.iter().map(|value| format!("`{}`", plain(value))).collect();
-            page.paragraph(&format!("One of {}.", words.join(", ")));
-        }
-        let required = list(schema, "required");
-        page.list(fields(schema, &["properties"]).map(|(field, of)| {
-            let presence = if required.iter().any(|name| plain(name) == field) { "" } else { ", may be absent" };
-            format!("`{field}` {}{presence}: {}", kind(of), text(of, &["description"]))
+    let mut shared = BTreeMap::new();
+    page.list(operations(openapi).map(|(title, operation)| {
+        format!("[{title}](#{}): {}.", anchor(&title), text(operation, &["summary"]))
+    }));
+    for (title, operation) in operations(openapi) {
+        write_operation(&mut page, &title, operation);
+        shared.extend(fields(operation, &["responses"]).filter_map(|(status, response)| {
+            Some((status, text(response, &["$ref"]).strip_prefix("#/components/responses/")?))
         }));
+    }
+    page.heading(2, "Refusals");
+    page.paragraph("What operations have in common; each names those that it may answer with.");
+    page.list(shared.into_iter().map(|(status, name)| {
+        format!("{status}: {}", text(openapi, &["components", "responses", name, "description"]))
+    }));
+    for (name, schema) in fields(openapi, &["components", "schemas"]) {
+        write_schema(&mut page, openapi, name, schema);
     }
     page.finish()
 }
 
+/// Every operation under the name that it has on the page, such as `POST /api/v1/orders`.
+fn operations(openapi: &Value) -> impl Iterator<Item = (String, &Value)> {
+    fields(openapi, &["paths"]).flat_map(|(path, item)| {
+        let of_path = METHODS.iter().filter_map(move |method| Some((method, at(item, &[method])?)));
+        of_path.map(move |(method, operation)| (format!("{} {path}", method.to_uppercase()), operation))
+    })
+}
+
+/// A heading's anchor, as code hosts make it: small letters, without punctuation, hyphens for spaces.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|one| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
 fn write_operation(page: &mut Page, title: &str, operation: &Value) {
     page.heading(2, title);
-    page.paragraph(text(operation, &["summary"]));
-    page.paragraph(text(operation, &["description"]));
+    page.paragraph(&format!("{}. {}", text(operation, &["summary"]), text(operation, &["description"])));
     page.list(list(operation, "parameters").iter().map(|parameter| {
         let place = text(parameter, &["in"]);
         let schema = at(parameter, &["schema"]).map_or_else(String::new, kind);
-        format!("`{}` in the {place}, {schema}: {}", text(parameter, &["name"]), text(parameter, &["description"]))
+        format!(
+            "`{}` in the {place}, {schema}: {}",
+            text(parameter, &["name"]),
+            text(parameter, &["description"])
+        )
     }));
     if let Some(body) = fields(operation, &["requestBody", "content"]).next() {
-        page.paragraph(&format!("Takes {}.", content(body)));
+        page.paragraph(&format!(
+            "Takes {}: {}",
+            content(body),
+            text(operation, &["requestBody", "description"])
+        ));
     }
-    page.list(fields(operation, &["responses"]).map(|(status, response)| {
+    let (shared, own): (Vec<_>, Vec<_>) =
+        fields(operation, &["responses"]).partition(|(_, response)| at(response, &["$ref"]).is_some());
+    page.paragraph("Answers:");
+    page.list(own.into_iter().map(|(status, response)| {
         let answer = fields(response, &["content"]).next().map(|body| format!(" {}", content(body)));
         format!("{status}{}: {}", answer.unwrap_or_default(), text(response, &["description"]))
+    }));
+    if !shared.is_empty() {
+        let statuses: Vec<_> = shared.into_iter().map(|(status, _)| status).collect();
+        page.paragraph(&format!("Or one of the [refusals](#refusals) {}.", statuses.join(", ")));
+    }
+}
+
+fn write_schema(page: &mut Page, openapi: &Value, name: &str, schema: &Value) {
+    page.heading(2, name);
+    page.paragraph(text(schema, &["description"]));
+    if let Some(Value::List(values)) = at(schema, &["enum"]) {
+        let words: Vec<_> = values.iter().map(|value| format!("`{}`", plain(value))).collect();
+        page.paragraph(&format!("One of {}.", words.join(", ")));
+    }
+    let required = list(schema, "required");
+    page.list(fields(schema, &["properties"]).map(|(field, of)| {
+        let presence = if required.iter().any(|name| plain(name) == field) { "" } else { ", may be absent" };
+        let own = text(of, &["description"]);
+        // A member that says nothing of itself is what its schema says.
+        let named = text(of, &["$ref"]).trim_start_matches("#/components/schemas/");
+        let described = if own.is_empty() {
+            text(openapi, &["components", "schemas", named, "description"])
+        } else {
+            own
+        };
+        format!("`{field}` {}{presence}: {described}", kind(of))
     }));
 }
 

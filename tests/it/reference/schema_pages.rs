@@ -130,7 +130,8 @@ pub(crate) fn pages(schema: &str, operations: &[ReadyOperation]) -> BTreeMap<Str
 fn index(document: &Document) -> String {
     let mut page = Page::new(
         "Reference",
-        "Every operation and type of the GraphQL API, from [schema.graphql](../../schema.graphql).",
+        "Every operation and type of the GraphQL API, from [schema.graphql](../../schema.graphql), and of the \
+         [REST API](rest.md), from [openapi.json](../../openapi.json).",
     );
     for section in SECTIONS {
         page.heading(2, section.title);
