@@ -7,6 +7,7 @@ mod support;
 mod catalog;
 mod charges;
 mod endpoint;
+mod endpoint_documents;
 mod examples;
 mod harness;
 mod identity;
