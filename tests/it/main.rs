@@ -1,5 +1,10 @@
 //! The whole suite, one binary: each feature through its public door, on both databases.
-#![allow(unreachable_pub, clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    unreachable_pub,
+    clippy::integer_division,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 #[macro_use]
 mod support;
