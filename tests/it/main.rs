@@ -9,11 +9,15 @@
 #[macro_use]
 mod support;
 
+mod beside;
+mod canary;
 mod catalog;
 mod charges;
+mod crash;
 mod endpoint;
 mod endpoint_documents;
 mod examples;
+mod hangups;
 mod harness;
 mod identity;
 mod ledger_laws;

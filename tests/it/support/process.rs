@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -73,6 +73,11 @@ impl Binary {
         self
     }
 
+    /// With one more setting, unless it has it.
+    fn with_default(self, name: &str, value: &str) -> Self {
+        if self.settings.iter().any(|(known, _)| known == name) { self } else { self.with(name, value) }
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_octopus"));
         command.args(arguments).current_dir(&self.folder).env_clear().stdin(Stdio::null());
@@ -92,6 +97,25 @@ impl Binary {
         }
     }
 
+    /// Starts a server that is to refuse, and waits until it has ended.
+    ///
+    /// # Panics
+    /// If it serves instead.
+    pub async fn refuse_to_serve(&self) -> Ended {
+        let log = self.folder.join("refused.log");
+        let file = File::create(&log).expect("the folder is ours");
+        let child = self
+            .command(&["serve"])
+            .env("OCTOPUS_LISTEN", "127.0.0.1:0")
+            .stdout(file.try_clone().expect("a file can be shared"))
+            .stderr(file)
+            .spawn()
+            .expect("the binary starts");
+        let mut process = Process { child, client: Client::new("http://127.0.0.1:1"), log };
+        let status = poll::until("the server refuses", async || process.exited()).await;
+        Ended { code: status.code(), stdout: String::new(), stderr: process.log() }
+    }
+
     /// Starts a server on a spare port and waits until it is ready.
     pub async fn serve(&self) -> Process {
         // The port may be taken between the choice and the start, if rarely; then the next one is tried.
@@ -109,9 +133,10 @@ impl Binary {
         let log = self.folder.join(format!("serve-{}.log", spare.port()));
         let file = File::create(&log).expect("the folder is ours");
         let child = self
+            .clone()
+            .with_default("OCTOPUS_PUBLIC_URL", &format!("http://{spare}"))
             .command(&["serve"])
             .env("OCTOPUS_LISTEN", spare.to_string())
-            .env("OCTOPUS_PUBLIC_URL", format!("http://{spare}"))
             .stdout(file.try_clone().expect("a file can be shared"))
             .stderr(file)
             .spawn()
@@ -144,6 +169,10 @@ impl Process {
     async fn is_ready(&self) -> bool {
         let answer = self.client.request(Method::GET, "/readyz").timeout(Duration::from_secs(2)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
     }
 
     /// Its process id.
