@@ -1,4 +1,4 @@
-//! Orders on charges.
+//! Orders on charges: the price binds, a charge is used once, and never after its end.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
