@@ -12,8 +12,7 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use entity::ids::RequestId;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::shapes::Money;
 use crate::domain::orders::OrderRefusal;
@@ -33,25 +32,6 @@ pub struct ProblemDetails {
     /// What a 401 asks for: RFC 6750, 3.
     challenge: &'static str,
     cause: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-/// The members of a problem in the order in which people read them.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<RequestId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_ms: Option<u64>,
-    #[serde(flatten)]
-    facts: Map<String, Value>,
 }
 
 impl ProblemDetails {
@@ -119,20 +99,23 @@ impl ProblemDetails {
             tracing::error!(%request_id, code = %self.code, %cause, "a call failed");
         }
         let masked = self.code == ErrorCode::InternalServerError;
-        let body = Body {
-            kind: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: if masked { MASKED } else { &self.detail },
-            code: self.code.as_str(),
-            field: self.field.as_deref(),
-            request_id: masked.then_some(request_id),
-            retry_after_ms: self.retry_after_ms,
-            facts: self.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        // Text, numbers and values of JSON always are JSON.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut members = Map::new();
+        members.insert("type".to_owned(), json!("about:blank"));
+        members.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
+        members.insert("status".to_owned(), json!(self.status.as_u16()));
+        members.insert("detail".to_owned(), json!(if masked { MASKED } else { &*self.detail }));
+        members.insert("code".to_owned(), json!(self.code.as_str()));
+        if let Some(field) = self.field {
+            members.insert("field".to_owned(), json!(field));
+        }
+        if masked {
+            members.insert("request_id".to_owned(), json!(request_id));
+        }
+        if let Some(retry_after_ms) = self.retry_after_ms {
+            members.insert("retry_after_ms".to_owned(), json!(retry_after_ms));
+        }
+        members.extend(self.facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut response = (self.status, Value::Object(members).to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
