@@ -55,14 +55,13 @@ impl Running {
     }
 }
 
-/// Looks until it is so, at most so long, and prints how long it took.
+/// Looks until it is so, at most so long.
 async fn noticed(what: &str, within: Duration, mut look: impl AsyncFnMut() -> bool) {
     let begin = Instant::now();
     while !look().await {
         assert!(begin.elapsed() < within, "not noticed within {within:?}: {what}");
         tokio::task::yield_now().await;
     }
-    println!("{what}: noticed after {:?}", begin.elapsed());
 }
 
 fn write(app: &TestApp, name: &str, text: &str) -> String {

@@ -287,7 +287,8 @@ both_databases! {
         }).await;
         let mut expected: Vec<_> = shop.asked.iter().map(|asked| asked.reference().to_owned()).collect();
         let mut found = shop.references(&process.client).await;
-        (expected.sort(), found.sort());
+        expected.sort();
+        found.sort();
         assert_eq!(found, expected);
         assert_paid_for_what_came(&shop, &process.client, &before).await;
         assert_eq!(process.stop().await, Some(0));
