@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::support::answer::Answer;
 use super::support::app::{Partner, TestApp};
 use super::support::catalog::{DIRECT_PLAYER, RANGE_USD, STEAM_50, TOPUP_FIXED};
+use super::support::process::Binary;
 
 /// A page of products with everything that a list shows.
 const PRODUCTS: &str =
@@ -140,18 +141,28 @@ both_databases! {
         assert_eq!(none.number("brands.totalCount"), 0);
     }
 
-    /// The whole page is answered from memory: the tables may be away.
-    async fn a_page_of_products_needs_no_table(app: SmallCatalog) {
-        let partner = app.partner().await;
-        let before = products(&partner, json!({ "first": 20 })).await;
-        let ctx = app.system();
-        let live = ctx.feature::<octopus_cards::domain::catalog::Live>();
-        octopus_cards::app::close(&app.deps).await;
-        let request = octopus_cards::store::PageRequest::new(Some(20), None, None, None).unwrap();
-        let page = live.snapshot().list_products(&Default::default(), Default::default(), &request).unwrap();
-        let found: Vec<String> = page.items.iter().map(|listed| listed.item.id.clone()).collect();
-        assert_eq!(found, ids(&before));
-        app.books_are_broken();
+    /// Whatever its size, a page with brand, country, price and stock is answered from memory: the server's own log of
+    /// its statements names no table of the catalog or of prices.
+    async fn a_page_of_products_asks_the_database_for_nothing(app: SmallCatalog) {
+        const TABLES: [&str; 7] =
+            ["products", "brands", "categories", "countries", "currencies", "exchange_rates", "price_rules"];
+        app.stop().await;
+        let server = Binary::on(&app.database).with("OCTOPUS_LOG", "warn,sqlx::query=debug").serve().await;
+        let account = &app.database.seed.partners[0];
+        let session = server.client.login(&account.username, &account.password).await;
+        let asked = |log: &str| -> Vec<String> {
+            let names = |line: &&str| TABLES.iter().any(|table| line.contains(table));
+            log.lines().filter(|line| line.contains("sqlx::query")).filter(names).map(str::to_owned).collect()
+        };
+        let started = server.log();
+        assert!(!asked(&started).is_empty(), "the log tells no statements: {started}");
+        for size in [1, 20, 44] {
+            let page = server.client.graphql(&session.token, PRODUCTS, json!({ "first": size })).await;
+            assert_eq!(page.list("products.nodes").len(), size);
+            assert_eq!(page.text("products.nodes.0.price.unitPrice.currency"), "USD");
+        }
+        assert_eq!(asked(&server.log()), asked(&started));
+        assert_eq!(server.stop().await, Some(0));
     }
 }
 
