@@ -152,7 +152,7 @@ both_databases! {
         let session = server.client.login(&account.username, &account.password).await;
         let asked = |log: &str| -> Vec<String> {
             let names = |line: &&str| TABLES.iter().any(|table| line.contains(table));
-            log.lines().filter(|line| line.contains("sqlx::query")).filter(names).map(str::to_owned).collect()
+            log.lines().filter(|line| line.contains("db.statement=")).filter(names).map(str::to_owned).collect()
         };
         let started = server.log();
         assert!(!asked(&started).is_empty(), "the log tells no statements: {started}");
