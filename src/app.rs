@@ -6,9 +6,11 @@
 //! them; a test opens its server through here, with a clock and ids of its own.
 //! What is not here: what a feature does; settings (`config`); commands (`cli`).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -27,6 +29,8 @@ use crate::transport::http::{self, AppState};
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// How long background work rests after a panic, which may well come again.
+const AFTER_PANIC: Duration = Duration::from_millis(200);
 
 /// Opens what a process needs on a database whose schema is up to date. Without keys there is no vault: commands that neither
 /// seal nor open anything run all the same.
@@ -57,14 +61,28 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
 /// Starts the background work of a server. Dropping the set ends it.
 pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     let mut work = JoinSet::new();
-    work.spawn(catalog::watch(Arc::clone(deps)));
-    work.spawn(pricing::watch(Arc::clone(deps)));
-    work.spawn(vouchers::watch(Arc::clone(deps)));
-    work.spawn(sweep(Arc::clone(deps)));
-    work.spawn(feed::run(Arc::clone(deps)));
-    work.spawn(orders::jobs::run(Arc::clone(deps)));
+    let with = || Arc::clone(deps);
+    work.spawn(keep("catalog", with(), catalog::watch));
+    work.spawn(keep("prices", with(), pricing::watch));
+    work.spawn(keep("keys", with(), vouchers::watch));
+    work.spawn(keep("sweeper", with(), sweep));
+    work.spawn(keep("feed", with(), feed::run));
+    work.spawn(keep("worker", with(), orders::jobs::run));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
     work
+}
+
+/// Does a piece of background work until it ends by itself. A panic ends only the round that it met: without this, sockets
+/// would fall silent, or units stay open, for as long as the process lives.
+async fn keep<D, F>(name: &'static str, deps: Arc<D>, work: fn(Arc<D>) -> F)
+where
+    F: Future<Output = ()>,
+{
+    while AssertUnwindSafe(work(Arc::clone(&deps))).catch_unwind().await.is_err() {
+        tracing::error!(work = name, "background work panicked; it begins again");
+        metrics::counter!("octopus_background_panics_total", "work" => name).increment(1);
+        tokio::time::sleep(AFTER_PANIC).await;
+    }
 }
 
 async fn sweep(deps: Arc<Deps>) {
@@ -98,4 +116,21 @@ pub async fn serve(
 /// Closes the database. Work that still runs fails.
 pub async fn close(deps: &Deps) {
     store::close(deps.database.clone()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn background_work_goes_on_after_a_panic() {
+        let rounds = Arc::new(AtomicU32::new(0));
+        keep("test", Arc::clone(&rounds), |rounds| async move {
+            assert!(rounds.fetch_add(1, Ordering::SeqCst) > 0, "the first round panics");
+        })
+        .await;
+        assert_eq!(rounds.load(Ordering::SeqCst), 2);
+    }
 }

@@ -144,7 +144,7 @@ async fn credit(ctx: &Ctx, command: CreditWallet, json: bool) -> Result<(), CliE
 async fn list(ctx: &Ctx, partner: Option<PartnerId>, json: bool) -> Result<(), CliError> {
     let wallets = wallet::list_all_wallets(ctx, partner).await?;
     let ids = wallets.iter().map(|wallet| wallet.id).collect();
-    let funds = wallet::funds_of(ctx.clone(), ids).await?;
+    let funds = wallet::funds_of(ctx, ids).await?;
     let (mut values, mut lines): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
     for wallet in &wallets {
         let Some(funds) = funds.get(&wallet.id) else { continue };

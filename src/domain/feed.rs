@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::events;
-use entity::ids::{OrderId, PartnerId};
+use entity::ids::{EventId, OrderId, PartnerId};
 use entity::state::Scope;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -203,6 +203,17 @@ pub async fn list_page(
     let has_next = u64::try_from(items.len()).is_ok_and(|length| length > limit);
     items.truncate(usize::try_from(limit).unwrap_or(0));
     Ok(FeedPage { events: Page { items, has_next, has_previous: after.is_some() }, interest })
+}
+
+/// The calling partner's events by id, of the kinds that its scopes allow.
+///
+/// # Errors
+/// UNAUTHENTICATED, FORBIDDEN for anyone but a partner; what the database says.
+pub async fn find_events(ctx: &Ctx, ids: Vec<EventId>) -> Result<HashMap<EventId, events::Model>, Problem> {
+    let actor = ctx.partner()?;
+    let visible = interested(actor.partner, &Interest::Kinds(visible_kinds(actor)));
+    let found = visible.filter(events::Column::Id.is_in(ids)).all(&ctx.database().reader).await?;
+    Ok(found.into_iter().map(|event| (event.id, event)).collect())
 }
 
 /// The kinds of event that a caller may see.

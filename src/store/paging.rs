@@ -15,7 +15,7 @@ const DEFAULT_SIZE: u32 = 20;
 const LARGEST_SIZE: u32 = 100;
 
 /// From which end a page is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Slice {
     /// The first so many behind `after`.
     First,
@@ -24,7 +24,7 @@ pub enum Slice {
 }
 
 /// Which page a caller asks for; the keys are the cursors' contents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageRequest {
     /// From which end.
     pub slice: Slice,
@@ -89,6 +89,49 @@ impl PageRequest {
     }
 }
 
+/// A page of items that number from 1 without gaps: the numbers themselves say which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberedPage {
+    /// The first number.
+    pub low: i32,
+    /// The last number; below `low` on an empty page.
+    pub high: i32,
+    /// Whether items follow.
+    pub has_next: bool,
+    /// Whether items precede.
+    pub has_previous: bool,
+}
+
+impl PageRequest {
+    /// Which of so many numbered items are wanted; the key is the number.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT for a cursor of another list.
+    pub fn number(&self, count: i32) -> Result<NumberedPage, Problem> {
+        let first =
+            number_key("after", self.after.as_deref())?.map_or(1, |after| after.saturating_add(1)).max(1);
+        let last = number_key("before", self.before.as_deref())?
+            .map_or(count, |before| before.saturating_sub(1))
+            .min(count);
+        let size = i32::try_from(self.size).unwrap_or(i32::MAX);
+        Ok(match self.slice {
+            Slice::First => {
+                let high = last.min(first.saturating_add(size - 1));
+                NumberedPage { low: first, high, has_next: high < last, has_previous: self.after.is_some() }
+            }
+            Slice::Last => {
+                let low = first.max(last.saturating_sub(size - 1));
+                NumberedPage { low, high: last, has_next: self.before.is_some(), has_previous: low > first }
+            }
+        })
+    }
+}
+
+fn number_key(argument: &str, key: Option<&str>) -> Result<Option<i32>, Problem> {
+    let malformed = |_| Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list"));
+    key.map(|key| key.parse().map_err(malformed)).transpose()
+}
+
 fn check_size(argument: &str, size: i32) -> Result<u32, Problem> {
     u32::try_from(size)
         .ok()
@@ -113,4 +156,35 @@ pub fn decode_cursor(argument: &str, cursor: &str) -> Result<String, Problem> {
     let malformed = || Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list"));
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| malformed())?;
     String::from_utf8(bytes).map_err(|_| malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_items_are_paged_from_either_end() {
+        let page = |first, after: Option<&str>, last, before: Option<&str>| {
+            let cursor = |key: Option<&str>| key.map(encode_cursor);
+            let (after, before) = (cursor(after), cursor(before));
+            let request = PageRequest::new(first, after.as_deref(), last, before.as_deref()).unwrap();
+            let page = request.number(10).unwrap();
+            ((page.low, page.high), (page.has_previous, page.has_next))
+        };
+        for (asked, numbers, more) in [
+            (page(Some(3), None, None, None), (1, 3), (false, true)),
+            (page(Some(3), Some("3"), None, None), (4, 6), (true, true)),
+            (page(Some(3), Some("7"), None, None), (8, 10), (true, false)),
+            (page(Some(3), Some("10"), None, None), (11, 10), (true, false)),
+            (page(Some(9), Some("2"), None, Some("6")), (3, 5), (true, false)),
+            (page(None, None, Some(3), None), (8, 10), (true, false)),
+            (page(None, None, Some(3), Some("8")), (5, 7), (true, true)),
+            (page(None, None, Some(9), Some("4")), (1, 3), (false, true)),
+            (page(None, None, None, None), (1, 10), (false, false)),
+        ] {
+            assert_eq!(asked, (numbers, more));
+        }
+        let alien = encode_cursor("x");
+        assert!(PageRequest::new(None, Some(&alien), None, None).unwrap().number(10).is_err());
+    }
 }

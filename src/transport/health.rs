@@ -1,7 +1,7 @@
 //! Whether the server lives, and whether it can serve.
 //!
-//! Lives here: `/healthz` (the process answers) and `/readyz` (it can reach its database and is not stopping), for
-//! whatever starts, restarts and routes to servers.
+//! Lives here: `/healthz` (the process answers) and `/readyz` (it can reach its database, its desks take orders, and it is not
+//! stopping), for whatever starts, restarts and routes to servers.
 //! Always true: neither needs a token, tells anything but yes or no, or waits longer than [`PATIENCE`].
 //! Not here: metrics.
 
@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use super::http::AppState;
+use crate::domain::orders::Desks;
 use crate::store;
 
 /// How long the database may take to answer.
@@ -31,6 +32,10 @@ async fn healthz() -> Response {
 async fn readyz(State(state): State<AppState>) -> Response {
     if state.drain.has_begun() {
         return told(StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    }
+    if !state.deps.feature::<Desks>().are_open() {
+        tracing::error!("not ready: a desk has ended");
+        return told(StatusCode::SERVICE_UNAVAILABLE, "orders cannot be taken");
     }
     match tokio::time::timeout(PATIENCE, store::ping(&state.deps.database)).await {
         Ok(Ok(())) => told(StatusCode::OK, "ready"),

@@ -4,31 +4,31 @@
 //! What is always true: every step is one statement for the whole batch; orders are admitted in the order of their arrival, each
 //! only as far as stock and balance reach once all codes and wallets in question are locked, so that an order that is refused
 //! takes nothing from the others; events come last.
-//! What is not here: who is in a batch (`desk.rs`), the rows of what was accepted (`acceptance.rs`).
+//! What is not here: who is in a batch (`desk.rs`), whom stock and balances reach (`admission.rs`), the rows of what was
+//! accepted (`acceptance.rs`).
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::currency::Currency;
 use entity::ids::{ChargeId, OrderId, PartnerId, StockWriterId, WalletId};
-use entity::state::{DeliveryKind, OrderStatus};
+use entity::orders;
+use entity::state::OrderStatus;
 use entity::timestamp::Timestamp;
-use entity::{orders, vouchers};
 use sea_orm::DbErr;
 
 use super::acceptance::{Acceptance, Accepted};
+use super::admission::{Balances, Patience, Stock, admit};
 use super::desk::Answer;
 use super::input::{PlaceOrder, differing_fields};
-use super::model::{Terms, needed_at_once, terms_of_charge};
+use super::model::{Terms, terms_of_charge};
 use super::place::Placed;
 use super::refusal::OrderRefusal;
 use super::snapshot::OrderedProduct;
 use super::store::{self, Reference};
 use super::verdict::{Verdict, find_product};
 use crate::ctx::{Ctx, Deps, PartnerActor};
-use crate::domain::vouchers::{Demand, lock_available};
-use crate::domain::wallet::{self, LockedWallet};
-use crate::domain::{audit, identity, pricing};
+use crate::domain::{audit, identity, pricing, wallet};
 use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, begin};
 
@@ -78,6 +78,21 @@ impl Ticket {
 /// # Errors
 /// What the database says; then nothing was committed, or the commit's outcome is unknown.
 pub async fn run(deps: &Arc<Deps>, writer: StockWriterId, tickets: &[Ticket]) -> Result<Vec<Answer>, DbErr> {
+    if let Some(answers) = attempt(deps, writer, tickets, Patience::PassOver).await? {
+        return Ok(answers);
+    }
+    // Short of codes that others have locked: before it waits for them, the batch lets go of its own.
+    let answers = attempt(deps, writer, tickets, Patience::Wait).await?;
+    answers.ok_or_else(|| DbErr::Custom("a batch that waits for codes gave up".to_owned()))
+}
+
+/// Runs a batch once; `None` if it gave up for want of codes that others have locked.
+async fn attempt(
+    deps: &Arc<Deps>,
+    writer: StockWriterId,
+    tickets: &[Ticket],
+    patience: Patience,
+) -> Result<Option<Vec<Answer>>, DbErr> {
     let transaction = begin(&deps.database).await?;
     let mut batch = Batch {
         deps,
@@ -86,11 +101,16 @@ pub async fn run(deps: &Arc<Deps>, writer: StockWriterId, tickets: &[Ticket]) ->
         tickets,
         answers: tickets.iter().map(|_| None).collect(),
     };
-    match batch.work(writer).await {
-        Ok(()) => {
-            let answers = batch.answers;
+    let outcome = batch.work(writer, patience).await;
+    let answers = batch.answers;
+    match outcome {
+        Ok(Worked::Done) => {
             transaction.commit().await?;
-            Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(unanswered().into()))).collect())
+            Ok(Some(answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()))
+        }
+        Ok(Worked::GaveUp) => {
+            transaction.rollback().await?;
+            Ok(None)
         }
         Err(error) => {
             transaction.rollback().await.ok();
@@ -99,8 +119,14 @@ pub async fn run(deps: &Arc<Deps>, writer: StockWriterId, tickets: &[Ticket]) ->
     }
 }
 
-fn unanswered() -> Problem {
-    Problem::internal("a batch left an order without an answer")
+/// How the work on a batch ended.
+enum Worked {
+    Done,
+    GaveUp,
+}
+
+fn unanswered() -> Answer {
+    Err(Problem::internal("a batch left an order without an answer").into())
 }
 
 struct Batch<'a> {
@@ -112,31 +138,36 @@ struct Batch<'a> {
 }
 
 /// An order of the batch that may be sold: its ticket's place, its terms, and its row so far.
-struct Candidate {
+pub struct Candidate {
     index: usize,
-    terms: Terms,
-    order: orders::Model,
+    /// What it is sold for.
+    pub terms: Terms,
+    /// Its row.
+    pub order: orders::Model,
 }
 
 impl Batch<'_> {
-    async fn work(&mut self, writer: StockWriterId) -> Result<(), DbErr> {
+    async fn work(&mut self, writer: StockWriterId, patience: Patience) -> Result<Worked, DbErr> {
         self.answer_known_references().await?;
         self.answer_dead_sessions().await?;
         let terms = self.terms().await?;
         let candidates = self.candidates(terms).await?;
         let candidates = self.insert(candidates).await?;
         if candidates.is_empty() {
-            return Ok(());
+            return Ok(Worked::Done);
         }
-        let mut stock = self.lock_stock(&candidates).await?;
+        let good_until = self.now.plus_seconds(i64::from(self.deps.config.min_validity_secs));
+        let Some(stock) = Stock::lock(self.transaction, &candidates, good_until, patience).await? else {
+            return Ok(Worked::GaveUp);
+        };
         let ids: Vec<WalletId> = candidates.iter().map(|candidate| candidate.order.wallet_id).collect();
         let mut wallets = wallet::lock(self.transaction, &ids).await?;
-        let accepted = self.admit(candidates, &mut stock, &wallets).await?;
+        let accepted = self.admit(candidates, stock, Balances::of(&wallets)).await?;
         let acceptance = Acceptance { deps: self.deps, transaction: self.transaction, now: self.now, writer };
         for (ticket, placed) in acceptance.write(accepted, &mut wallets).await? {
             self.answers[ticket] = Some(Ok(placed));
         }
-        Ok(())
+        Ok(Worked::Done)
     }
 
     fn refuse(&mut self, index: usize, refusal: OrderRefusal) {
@@ -271,86 +302,29 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Locks the codes that the batch could need, in the order of the products.
-    async fn lock_stock(&self, candidates: &[Candidate]) -> Result<Stock, DbErr> {
-        let mut demands: BTreeMap<(String, i64), i32> = BTreeMap::new();
-        for candidate in candidates.iter().filter(|candidate| is_code(&candidate.terms)) {
-            let key = (candidate.order.product_id.clone(), candidate.order.face_minor);
-            let count = demands.entry(key).or_default();
-            *count = count.saturating_add(candidate.terms.quantity);
-        }
-        let good_until = self.now.plus_seconds(i64::from(self.deps.config.min_validity_secs));
-        let mut stock = Stock::new();
-        for ((product_id, face_minor), count) in demands {
-            let demand = Demand { product_id, face_minor, count };
-            let codes = lock_available(self.transaction, &demand, good_until).await?;
-            stock.insert((demand.product_id, demand.face_minor), codes.into());
-        }
-        Ok(stock)
-    }
-
     /// Admits what stock and balances reach for, in the order of arrival, and undoes the rest.
     async fn admit(
         &mut self,
         candidates: Vec<Candidate>,
-        stock: &mut Stock,
-        wallets: &BTreeMap<WalletId, LockedWallet>,
+        mut stock: Stock,
+        mut balances: Balances,
     ) -> Result<Vec<Accepted>, DbErr> {
-        let mut balances: BTreeMap<WalletId, i64> =
-            wallets.iter().map(|(id, row)| (*id, row.available)).collect();
         let (mut accepted, mut undone) = (Vec::new(), Vec::new());
-        for candidate in candidates {
-            let codes = stock.get_mut(&(candidate.order.product_id.clone(), candidate.order.face_minor));
-            match admit_one(&candidate, codes, &mut balances) {
+        for Candidate { index, order, .. } in candidates {
+            match admit(&order, &mut stock, &mut balances) {
                 Ok(codes) => {
-                    let reveal = self.tickets[candidate.index].reveal.clone();
-                    accepted.push(Accepted {
-                        ticket: candidate.index,
-                        order: candidate.order,
-                        codes,
-                        reveal,
-                    });
+                    let reveal = self.tickets[index].reveal.clone();
+                    accepted.push(Accepted { ticket: index, order, codes, reveal });
                 }
                 Err(refusal) => {
-                    undone.push(candidate.order.id);
-                    self.refuse(candidate.index, refusal);
+                    undone.push(order.id);
+                    self.refuse(index, refusal);
                 }
             }
         }
         store::undo(self.transaction, &undone).await?;
         Ok(accepted)
     }
-}
-
-/// Codes that this batch has locked, by product and face value, the first to go first.
-type Stock = HashMap<(String, i64), VecDeque<vouchers::Model>>;
-
-fn is_code(terms: &Terms) -> bool {
-    terms.product.delivery == DeliveryKind::Code
-}
-
-fn admit_one(
-    candidate: &Candidate,
-    codes: Option<&mut VecDeque<vouchers::Model>>,
-    balances: &mut BTreeMap<WalletId, i64>,
-) -> Result<Vec<vouchers::Model>, OrderRefusal> {
-    let order = &candidate.order;
-    let in_stock = codes.as_ref().map_or(0, |codes| codes.len());
-    let at_hand = i32::try_from(in_stock).unwrap_or(i32::MAX).min(order.quantity);
-    if at_hand < needed_at_once(order.failure_policy, order.quantity) {
-        return Err(OrderRefusal::OutOfStock { available: at_hand });
-    }
-    let balance = balances.entry(order.wallet_id).or_default();
-    let money = |minor| entity::money::Money::from_minor(minor, order.currency);
-    if *balance < order.total_minor {
-        return Err(OrderRefusal::InsufficientFunds {
-            required: money(order.total_minor),
-            available: money(*balance),
-        });
-    }
-    *balance -= order.total_minor;
-    let taken = usize::try_from(at_hand).unwrap_or(0);
-    Ok(codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default())
 }
 
 /// What a reference that has an order answers.

@@ -82,6 +82,11 @@ impl Desks {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Whether every desk is at work: one that has ended has left its door closed.
+    pub fn are_open(&self) -> bool {
+        self.doors.iter().all(|door| !door.is_closed())
+    }
+
     fn door_of(&self, partner: PartnerId) -> &mpsc::UnboundedSender<Waiting> {
         let doors = u128::try_from(self.doors.len()).unwrap_or(1);
         let index = partner.uuid().as_u128().checked_rem(doors).and_then(|index| usize::try_from(index).ok());
@@ -265,21 +270,28 @@ impl Desk {
 
     async fn commit_singly(&self, tickets: &[Ticket]) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(tickets.len());
-        for ticket in tickets {
-            answers.push(self.commit_one(ticket).await);
+        for (place, ticket) in tickets.iter().enumerate() {
+            match self.commit_one(ticket).await {
+                Ok(answer) => answers.push(answer),
+                Err(error) if is_away(&error) => {
+                    answers.extend(self.commit_none(&tickets[place..], error));
+                    break;
+                }
+                Err(error) => answers.push(Err(Problem::from(error).into())),
+            }
         }
         answers
     }
 
-    async fn commit_one(&self, ticket: &Ticket) -> Answer {
+    async fn commit_one(&self, ticket: &Ticket) -> Result<Answer, DbErr> {
         let mut tries = 1;
         loop {
             match self.run(std::slice::from_ref(ticket)).await {
                 Ok(mut answers) => {
-                    return answers.pop().unwrap_or_else(|| Err(Problem::internal("no answer").into()));
+                    return Ok(answers.pop().unwrap_or_else(|| Err(Problem::internal("no answer").into())));
                 }
                 Err(error) if tries < MOST_TRIES && crate::store::is_repeatable(&error) => tries += 1,
-                Err(error) => return Err(Problem::from(error).into()),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -16,7 +16,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use super::settle::{self, Outcome};
 use crate::ctx::Deps;
 use crate::domain::feed;
-use crate::domain::vouchers::{Demand, lock_available};
+use crate::domain::vouchers::{Demand, lock_free};
 use crate::drain::Drain;
 use crate::problem::Problem;
 use crate::store::{self, Transaction, statement};
@@ -148,7 +148,7 @@ async fn settle_one(
     };
     let is_over = locked.order.deadline_at.is_some_and(|deadline| deadline <= now);
     let good_until = now.plus_seconds(i64::from(deps.config.min_validity_secs));
-    let codes = if is_over { Vec::new() } else { lock_available(transaction, &demand, good_until).await? };
+    let codes = if is_over { Vec::new() } else { lock_free(transaction, &demand, good_until).await? };
     if codes.is_empty() && !is_over {
         return give_back(transaction, lease).await;
     }

@@ -8,6 +8,7 @@
 
 mod acceptance;
 mod accounting;
+mod admission;
 mod batch;
 mod cancel;
 mod desk;
@@ -17,6 +18,7 @@ pub mod model;
 mod place;
 pub mod queries;
 mod refusal;
+mod reveal;
 mod settle;
 mod snapshot;
 mod store;
@@ -28,4 +30,5 @@ pub use desk::{Desks, work as work_desks};
 pub use input::{PlaceOrder, Recipient, Reveals};
 pub use place::{Placed, place};
 pub use refusal::{OrderRefusal, field_of};
+pub use reveal::{CodesWanted, MOST_CODES, find_units_of_codes, reveal};
 pub use snapshot::OrderedProduct;

@@ -67,13 +67,14 @@ async fn wait_for_end(ctx: &Ctx, placed: Placed, wait_ms: i32) -> Result<Placed,
     if is_terminal(placed.order.status) || wait.is_zero() {
         return Ok(placed);
     }
-    let mut watch = feed::watch(&ctx.deps, placed.order.partner_id);
+    let partner = placed.order.partner_id;
+    let mut watch = feed::watch(&ctx.deps, partner);
     let begin = Instant::now();
     let until = begin + wait.saturating_sub(ctx.waited.get());
     // Read once more after the watch began: the end may have come between the commit and it.
-    let mut order = Arc::new(queries::get(ctx, placed.order.id).await?);
+    let mut order = Arc::new(queries::get(ctx, partner, placed.order.id).await?);
     while !is_terminal(order.status) && watch.moved_before(until).await {
-        order = Arc::new(queries::get(ctx, order.id).await?);
+        order = Arc::new(queries::get(ctx, partner, order.id).await?);
     }
     ctx.waited.add(begin.elapsed());
     let moved_on = |order: &orders::Model| {

@@ -1,25 +1,24 @@
 //! Reading orders.
 //!
-//! What lives here: orders by id, by reference, in pages; their units, history and codes in batches.
-//! What is always true: a partner's read begins at `owned_by`; what is not the caller's reads as missing; codes are read
-//! together with the audit row that says so.
-//! What is not here: opening codes; that is the vault.
+//! What lives here: orders by id, by reference, in pages; their units and history in batches.
+//! What is always true: each read asks for the caller's partner; what is not the caller's reads as missing.
+//! What is not here: codes (`reveal.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::ids::{ChargeId, OrderId, PartnerId, UnitId};
-use entity::state::{OrderStatus, Scope, VoucherState};
+use entity::ids::{ChargeId, OrderId, PartnerId};
+use entity::state::{OrderStatus, Scope};
 use entity::timestamp::Timestamp;
-use entity::{order_transitions, order_units, orders, vouchers};
+use entity::{order_transitions, order_units, orders};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
-use serde_json::json;
+use serde::Serialize;
 
 use super::cancel::OrderName;
 use crate::ctx::Ctx;
-use crate::domain::audit;
 use crate::problem::Problem;
-use crate::store::{self, Page, PageRequest, Slice};
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{self, Page, PageRequest, Slice, rowset, statement};
 
 /// Which orders are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,12 +33,13 @@ pub struct OrderFilter {
     pub created_before: Option<Timestamp>,
 }
 
-/// An order, whoever's it is: for the code that has just written it.
+/// A partner's order.
 ///
 /// # Errors
 /// What the database says; NOT_FOUND.
-pub async fn get(ctx: &Ctx, id: OrderId) -> Result<orders::Model, Problem> {
-    orders::Entity::find_by_id(id).one(&ctx.database().reader).await?.ok_or_else(Problem::not_found)
+pub async fn get(ctx: &Ctx, partner: PartnerId, id: OrderId) -> Result<orders::Model, Problem> {
+    let owned = orders::owned_by(partner).filter(orders::Column::Id.eq(id));
+    owned.one(&ctx.database().reader).await?.ok_or_else(Problem::not_found)
 }
 
 /// A partner's order by its name; `None` for a malformed id.
@@ -155,85 +155,69 @@ pub async fn count(ctx: &Ctx, filter: &OrderFilter) -> Result<i64, Problem> {
     i64::try_from(count).map_err(Problem::internal)
 }
 
-/// The units of orders, by index.
-///
-/// # Errors
-/// What the database says.
-pub async fn find_units(
-    ctx: &Ctx,
-    ids: Vec<OrderId>,
-) -> Result<HashMap<OrderId, Arc<Vec<order_units::Model>>>, Problem> {
-    let actor = ctx.partner()?;
-    let rows = order_units::owned_by(actor.partner)
-        .filter(order_units::Column::OrderId.is_in(ids))
-        .order_by_asc(order_units::Column::OrderId)
-        .order_by_asc(order_units::Column::UnitIndex)
-        .all(&ctx.database().reader)
-        .await?;
-    Ok(grouped(rows, |unit| unit.order_id))
+/// Units of one order, by index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct UnitRange {
+    /// The order.
+    pub order_id: OrderId,
+    /// The first index.
+    pub low: i32,
+    /// The last index.
+    pub high: i32,
 }
 
-/// A unit of the calling partner's.
+/// Units of the calling partner's orders, by index.
 ///
 /// # Errors
 /// FORBIDDEN without orders:read; what the database says.
-pub async fn find_unit(ctx: &Ctx, id: UnitId) -> Result<Option<order_units::Model>, Problem> {
+pub async fn find_units(
+    ctx: &Ctx,
+    ranges: Vec<UnitRange>,
+) -> Result<HashMap<UnitRange, Arc<Vec<order_units::Model>>>, Problem> {
     let actor = ctx.require(Scope::OrdersRead)?;
-    let unit = order_units::owned_by(actor.partner)
-        .filter(order_units::Column::OrderId.eq(id.order))
-        .filter(order_units::Column::UnitIndex.eq(id.index));
-    Ok(unit.one(&ctx.database().reader).await?)
+    let reader = &ctx.database().reader;
+    let backend = reader.get_database_backend();
+    let sql = format!(
+        "SELECT DISTINCT u.* FROM {} JOIN order_units u ON u.order_id = r.order_id
+            AND u.unit_index >= r.low AND u.unit_index <= r.high
+         WHERE u.partner_id = $2 ORDER BY u.order_id, u.unit_index",
+        rowset(backend, 1, "r", &[("order_id", Text), ("low", Integer), ("high", Integer)])
+    );
+    let select = statement(backend, sql, [store::json(&ranges), actor.partner.into()]);
+    let rows = order_units::Entity::find().from_raw_sql(select).all(reader).await?;
+    let units = grouped(rows, |unit| unit.order_id);
+    let of_range = |range: UnitRange| {
+        let inside = |unit: &&order_units::Model| (range.low..=range.high).contains(&unit.unit_index);
+        let of_order = units.get(&range.order_id).into_iter().flat_map(|units| units.iter());
+        (range, Arc::new(of_order.filter(inside).cloned().collect()))
+    };
+    Ok(ranges.into_iter().map(of_range).collect())
 }
 
-/// The histories of orders, oldest step first.
+/// The histories of the calling partner's orders, oldest step first.
 ///
 /// # Errors
-/// What the database says.
+/// FORBIDDEN without orders:read; what the database says.
 pub async fn find_transitions(
     ctx: &Ctx,
     ids: Vec<OrderId>,
 ) -> Result<HashMap<OrderId, Arc<Vec<order_transitions::Model>>>, Problem> {
-    let rows = order_transitions::Entity::find()
-        .filter(order_transitions::Column::OrderId.is_in(ids))
-        .order_by_asc(order_transitions::Column::OrderId)
-        .order_by_asc(order_transitions::Column::Version)
-        .all(&ctx.database().reader)
-        .await?;
-    Ok(grouped(rows, |step| step.order_id))
-}
-
-/// The codes of orders, sealed, by unit; that they are read is audited before they are told: one row an order and request.
-///
-/// # Errors
-/// FORBIDDEN without vouchers:reveal; what the database says.
-pub async fn reveal(
-    ctx: &Ctx,
-    ids: Vec<OrderId>,
-) -> Result<HashMap<OrderId, Arc<Vec<vouchers::Model>>>, Problem> {
-    let actor = ctx.require(Scope::VouchersReveal)?;
-    let rows = vouchers::Entity::find()
-        .filter(vouchers::Column::PartnerId.eq(actor.partner))
-        .filter(vouchers::Column::OrderId.is_in(ids))
-        .filter(vouchers::Column::State.eq(VoucherState::Delivered))
-        .order_by_asc(vouchers::Column::OrderId)
-        .order_by_asc(vouchers::Column::UnitIndex)
-        .all(&ctx.database().reader)
-        .await?;
-    // Delivered codes have an order by constraint; the nil id never names one.
-    let nil = OrderId::from_uuid(uuid::Uuid::nil());
-    let codes = grouped(rows, |code| code.order_id.unwrap_or(nil));
-    let entries: Vec<audit::Entry> = codes
-        .iter()
-        .map(|(order, codes)| {
-            audit::Entry::new(ctx, "vouchers.revealed", order, &json!({ "codes": codes.len() }))
-        })
-        .collect();
-    store::write::<_, Problem, _>(&ctx.deps, move |transaction| {
-        let entries = entries.clone();
-        Box::pin(async move { Ok(audit::record(transaction, &entries).await?) })
-    })
-    .await?;
-    Ok(codes)
+    #[derive(Serialize)]
+    struct Row {
+        order_id: OrderId,
+    }
+    let actor = ctx.require(Scope::OrdersRead)?;
+    let reader = &ctx.database().reader;
+    let backend = reader.get_database_backend();
+    let rows: Vec<Row> = ids.into_iter().map(|order_id| Row { order_id }).collect();
+    let sql = format!(
+        "SELECT t.* FROM {} JOIN orders o ON o.id = r.order_id AND o.partner_id = $2
+         JOIN order_transitions t ON t.order_id = o.id ORDER BY t.order_id, t.version",
+        rowset(backend, 1, "r", &[("order_id", Text)])
+    );
+    let select = statement(backend, sql, [store::json(&rows), actor.partner.into()]);
+    let steps = order_transitions::Entity::find().from_raw_sql(select).all(reader).await?;
+    Ok(grouped(steps, |step| step.order_id))
 }
 
 fn grouped<T>(rows: Vec<T>, key: impl Fn(&T) -> OrderId) -> HashMap<OrderId, Arc<Vec<T>>> {

@@ -26,5 +26,7 @@ pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step,
 pub use jobs::watch;
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
 pub use secret::{Contents, Opened, Secret};
-pub use store::{Demand, Handover, StockMove, deliver, lock_available, record_moves};
+pub use store::{
+    Demand, Handover, StockMove, count_with_locked, deliver, lock_free, lock_waiting, record_moves,
+};
 pub use vault::{Vault, require_vault, vault};

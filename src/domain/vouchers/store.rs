@@ -2,14 +2,14 @@
 //!
 //! What lives here: the statements that lock codes in stock, hand them over, and tell the moves of stock.
 //! What is always true: the code that expires first goes first, those that never expire last; a code that another transaction
-//! has locked is passed over, and asked for once more before a shortage is believed.
+//! has locked is passed over, and waited for before a shortage is believed.
 //! What is not here: loading codes, and opening them.
 
 use entity::ids::{OrderId, PartnerId, StockWriterId, VoucherId};
 use entity::state::StockMoveKind;
 use entity::timestamp::Timestamp;
 use entity::vouchers;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
@@ -26,45 +26,72 @@ pub struct Demand {
     pub count: i32,
 }
 
-/// Locks codes in stock that are good until after `good_until`, at most as many as are wanted.
+/// Locks codes in stock that are good until after `good_until`, at most as many as are wanted, and passes over those that
+/// another transaction has locked.
 ///
 /// # Errors
 /// What the database says.
-pub async fn lock_available(
+pub async fn lock_free(
     transaction: &Transaction,
     demand: &Demand,
     good_until: Timestamp,
 ) -> Result<Vec<vouchers::Model>, DbErr> {
-    let (passing_over, waiting) = match transaction.get_database_backend() {
-        DbBackend::Postgres => ("FOR UPDATE SKIP LOCKED", Some("FOR UPDATE")),
-        _ => ("", None),
-    };
-    let mut found = select_available(transaction, demand, good_until, passing_over).await?;
-    if let (Some(waiting), true) = (waiting, found.len() < usize::try_from(demand.count).unwrap_or(0)) {
-        // What others had locked may be free again by now; what we hold already is found once more.
-        found = select_available(transaction, demand, good_until, waiting).await?;
-    }
-    Ok(found)
+    lock(transaction, demand, good_until, "FOR UPDATE SKIP LOCKED").await
 }
 
-async fn select_available(
+/// The same, but waits for what another transaction has locked. Whoever waits holds no code of this product or of a later one:
+/// two that wait in the order of products and codes never wait for each other.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_waiting(
+    transaction: &Transaction,
+    demand: &Demand,
+    good_until: Timestamp,
+) -> Result<Vec<vouchers::Model>, DbErr> {
+    lock(transaction, demand, good_until, "FOR UPDATE").await
+}
+
+async fn lock(
     transaction: &Transaction,
     demand: &Demand,
     good_until: Timestamp,
     locking: &str,
 ) -> Result<Vec<vouchers::Model>, DbErr> {
-    let sql = format!(
-        "SELECT * FROM vouchers WHERE product_id = $1 AND face_minor = $2 AND state = 'AVAILABLE' AND usable_until > $3
-         ORDER BY usable_until, id LIMIT $4 {locking}"
-    );
-    let values = [
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { locking } else { "" };
+    let sql = format!("SELECT * {IN_STOCK} ORDER BY usable_until, id LIMIT $4 {locking}");
+    let select = statement(backend, sql, in_stock(demand, good_until));
+    vouchers::Entity::find().from_raw_sql(select).all(transaction).await
+}
+
+/// How many codes are in stock, at most as many as are wanted, those included that other transactions have locked and may yet
+/// give back.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_with_locked(
+    transaction: &Transaction,
+    demand: &Demand,
+    good_until: Timestamp,
+) -> Result<usize, DbErr> {
+    let sql = format!("SELECT count(*) AS n FROM (SELECT 1 AS one {IN_STOCK} LIMIT $4) AS found");
+    let count = statement(transaction.get_database_backend(), sql, in_stock(demand, good_until));
+    let row = transaction.query_one_raw(count).await?;
+    let n: i64 = row.ok_or_else(|| DbErr::RecordNotFound("a count".to_owned()))?.try_get("", "n")?;
+    Ok(usize::try_from(n).unwrap_or(0))
+}
+
+const IN_STOCK: &str =
+    "FROM vouchers WHERE product_id = $1 AND face_minor = $2 AND state = 'AVAILABLE' AND usable_until > $3";
+
+fn in_stock(demand: &Demand, good_until: Timestamp) -> [Value; 4] {
+    [
         demand.product_id.as_str().into(),
         demand.face_minor.into(),
         good_until.micros().into(),
         i64::from(demand.count).into(),
-    ];
-    let select = statement(transaction.get_database_backend(), sql, values);
-    vouchers::Entity::find().from_raw_sql(select).all(transaction).await
+    ]
 }
 
 /// A code that goes to a unit.

@@ -183,9 +183,13 @@ impl Vault {
     ///
     /// # Errors
     /// As `reload`.
-    pub async fn know(&self, ctx: &Ctx, vouchers: &[entity::vouchers::Model]) -> Result<(), Problem> {
+    pub async fn know<'v>(
+        &self,
+        ctx: &Ctx,
+        vouchers: impl IntoIterator<Item = &'v entity::vouchers::Model>,
+    ) -> Result<(), Problem> {
         let known = self.data_keys.load_full();
-        if vouchers.iter().all(|voucher| known.contains_key(&voucher.data_key_id)) {
+        if vouchers.into_iter().all(|voucher| known.contains_key(&voucher.data_key_id)) {
             return Ok(());
         }
         self.reload(ctx.database()).await

@@ -6,14 +6,15 @@
 //! What is not here: what an order costs (pricing) and when it is paid (orders).
 
 mod credit;
+mod entries;
 mod queries;
 mod statement;
 pub mod store;
 
 pub use credit::{CreditRefusal, CreditWallet, Credited, credit};
+pub use entries::{EntriesWanted, Entry, EntryRange, count_entries, find_entries, list_entries};
 pub use queries::{
-    Entry, EntryRange, Funds, count_entries, count_wallets, find_entry, find_wallet, find_wallet_by_currency,
-    funds_of, list_all_wallets, list_entries, list_wallets, owned_wallets,
+    Funds, count_wallets, find_wallet_by_currency, find_wallets, funds_of, list_all_wallets, list_wallets,
 };
 pub use statement::{Format, Statement, StatementRequest, StatementText, statement, statement_of};
 pub use store::{Line, LockedWallet, NewTransaction, WalletChange, lock, post};

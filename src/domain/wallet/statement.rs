@@ -10,7 +10,8 @@ use entity::ids::WalletId;
 use entity::money::Money;
 use serde_json::json;
 
-use super::queries::{Entry, EntryOrder, EntryRange, find_wallet, read_entries, sequence_key};
+use super::entries::{Entry, EntryOrder, EntryRange, Span, read_entries, sequence_key};
+use super::queries::find_wallets;
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 use crate::store::encode_cursor;
@@ -79,8 +80,7 @@ pub async fn statement(
     let size =
         size.ok_or_else(|| Problem::bad_argument("first", format!("`first` must be 1 to {LARGEST}")))?;
     let above = sequence_key("after", request.after.as_deref())?;
-    let page = (EntryOrder::OldestFirst, size.saturating_add(1));
-    let mut entries = read_entries(ctx, wallet, request.range, (above, None), page).await?;
+    let mut entries = read_oldest(ctx, wallet, request.range, above, size.saturating_add(1)).await?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let has_next = entries.len() > size;
     entries.truncate(size);
@@ -92,6 +92,17 @@ pub async fn statement(
         end_cursor: entries.last().map(|last| encode_cursor(&last.sequence.to_string())),
         has_next,
     })
+}
+
+async fn read_oldest(
+    ctx: &Ctx,
+    wallet: WalletId,
+    range: EntryRange,
+    above: Option<i64>,
+    limit: u64,
+) -> Result<Vec<Entry>, Problem> {
+    let span = Span { range, above, below: None, order: EntryOrder::OldestFirst, limit };
+    Ok(read_entries(ctx, &[wallet], span).await?.remove(&wallet).unwrap_or_default())
 }
 
 /// Entries of a statement, page by page: how a command writes a statement of any length.
@@ -113,8 +124,10 @@ pub async fn statement_of(
     format: Format,
     range: EntryRange,
 ) -> Result<StatementText, Problem> {
-    let wallet = find_wallet(ctx, wallet).await?.ok_or_else(Problem::not_found)?;
-    Ok(StatementText { wallet: wallet.id, format, range, behind: None })
+    if find_wallets(ctx, vec![wallet]).await?.is_empty() {
+        return Err(Problem::not_found());
+    }
+    Ok(StatementText { wallet, format, range, behind: None })
 }
 
 impl StatementText {
@@ -131,8 +144,7 @@ impl StatementText {
     /// # Errors
     /// SERVICE_UNAVAILABLE when the database is away.
     pub async fn next(&mut self, ctx: &Ctx) -> Result<Option<String>, Problem> {
-        let page = (EntryOrder::OldestFirst, 1_000);
-        let entries = read_entries(ctx, self.wallet, self.range, (self.behind, None), page).await?;
+        let entries = read_oldest(ctx, self.wallet, self.range, self.behind, 1_000).await?;
         let Some(last) = entries.last() else { return Ok(None) };
         self.behind = Some(last.sequence);
         Self::lines(self.format, &entries).map(Some)

@@ -5,18 +5,18 @@
 //! without a duplicate; scopes decide which types a caller sees.
 //! What is not here: how a socket carries a stream (`transport/ws.rs`).
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Interface, Object, Subscription};
 use async_stream::try_stream;
 use entity::events as rows;
 use entity::ids::{OrderId, PartnerId, WalletId};
 use entity::state::Scope;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 
 use super::enums::OrderStatus;
+use super::loaders::load;
 use super::order_fields::order_name;
 use super::orders::Order;
+use super::request_loaders::{Loaders, Slot};
 use super::types::{BigInt, ConnectionParts, Count, DateTime, Money, connection, request};
 use super::wallet::Wallet;
 use crate::ctx::Ctx;
@@ -24,7 +24,6 @@ use crate::domain::events::{KINDS, OrderFacts, WalletFacts};
 use crate::domain::feed::{self, Interest};
 use crate::domain::orders::model::is_terminal;
 use crate::domain::orders::queries;
-use crate::domain::wallet;
 use crate::problem::Problem;
 use crate::store::Page;
 
@@ -122,9 +121,8 @@ impl OrderEvent {
 
     /// The order as it is now, which may be later than the event.
     async fn order(&self, context: &Context<'_>) -> Result<Order, Problem> {
-        // A stream outlives the moment: what a loader remembers would be stale.
-        let order = queries::get(request(context), self.order).await?;
-        Ok(Order::from(Arc::new(order)))
+        let found = load(&Loaders::of(context).orders, self.order).await?;
+        found.map(Order::from).ok_or_else(Problem::not_found)
     }
 }
 
@@ -186,7 +184,7 @@ impl WalletEvent {
 
     /// The wallet as it is now, which may be later than the event.
     async fn wallet(&self, context: &Context<'_>) -> Result<Wallet, Problem> {
-        let found = wallet::find_wallet(request(context), self.wallet).await?;
+        let found = load(&Loaders::of(context).wallets, self.wallet).await?;
         found.map(Wallet::from).ok_or_else(Problem::not_found)
     }
 }
@@ -199,19 +197,22 @@ connection! {
     Event
 }
 
-fn event(row: rows::Model) -> Result<Event, Problem> {
-    match (row.order_id, row.wallet_id) {
-        (Some(order), _) => Ok(Event::Order(order_event(row, order)?)),
-        (None, Some(wallet)) => Ok(Event::Wallet(wallet_event(row, wallet)?)),
-        (None, None) => Err(Problem::internal("an event about nothing")),
+/// The event that a row tells.
+pub(super) fn event(row: rows::Model) -> Result<Event, Problem> {
+    if row.order_id.is_some() {
+        order_event(row).map(Event::Order)
+    } else {
+        wallet_event(row).map(Event::Wallet)
     }
 }
 
-fn order_event(row: rows::Model, order: OrderId) -> Result<OrderEvent, Problem> {
+fn order_event(row: rows::Model) -> Result<OrderEvent, Problem> {
+    let order = row.order_id.ok_or_else(|| Problem::internal("an order event about no order"))?;
     Ok(OrderEvent { facts: feed::order_facts(&row)?, row, order })
 }
 
-fn wallet_event(row: rows::Model, wallet: WalletId) -> Result<WalletEvent, Problem> {
+fn wallet_event(row: rows::Model) -> Result<WalletEvent, Problem> {
+    let wallet = row.wallet_id.ok_or_else(|| Problem::internal("a wallet event about no wallet"))?;
     Ok(WalletEvent { facts: feed::wallet_facts(&row)?, row, wallet })
 }
 
@@ -260,27 +261,63 @@ fn connection_of(page: Page<rows::Model>, count: Count) -> Result<EventConnectio
         .into())
 }
 
-/// Everything behind a sequence that interests, as it comes, for ever.
-fn follow(
+/// A stream on its way: who watches, what, and from where on.
+struct Following {
     ctx: Ctx,
+    loaders: Slot,
     partner: PartnerId,
     interest: Interest,
-    mut from: i64,
-) -> impl Stream<Item = Result<rows::Model, Problem>> {
-    try_stream! {
-        // Watched before it is read, so that nothing falls between the replay and the first wake-up.
-        let mut watch = feed::watch(&ctx.deps, partner);
-        loop {
-            let found = feed::list_after(&ctx, partner, &interest, from, None).await?;
-            if found.is_empty() {
-                watch.moved().await;
-            }
-            for row in found {
-                from = row.sequence;
-                yield row;
+    from: i64,
+}
+
+impl Following {
+    /// What a caller watches: behind the cursor, or from `start` on.
+    async fn begin(
+        context: &Context<'_>,
+        (partner, interest): (PartnerId, Interest),
+        after: Option<&str>,
+        start: Start,
+    ) -> Result<Self, Problem> {
+        let ctx = request(context).clone();
+        let from = match (after, start) {
+            (Some(cursor), _) => feed::check_cursor(&ctx, partner, cursor).await?,
+            (None, Start::Oldest) => 0,
+            (None, Start::Now) => feed::find_head(&ctx, partner).await?,
+        };
+        Ok(Self { ctx, loaders: Slot::of(context), partner, interest, from })
+    }
+
+    /// The rows as they come, for ever; what an event looks up is read when it is told.
+    fn rows(self) -> impl Stream<Item = Result<rows::Model, Problem>> {
+        let Self { ctx, loaders, partner, interest, mut from } = self;
+        try_stream! {
+            // Watched before it is read, so that nothing falls between the replay and the first wake-up.
+            let mut watch = feed::watch(&ctx.deps, partner);
+            loop {
+                let found = feed::list_after(&ctx, partner, &interest, from, None).await?;
+                if found.is_empty() {
+                    watch.moved().await;
+                }
+                for row in found {
+                    from = row.sequence;
+                    loaders.begin_anew(&ctx);
+                    yield row;
+                }
             }
         }
     }
+}
+
+/// Where a stream without a cursor begins.
+enum Start {
+    /// At the oldest event.
+    Oldest,
+    /// Behind the latest event.
+    Now,
+}
+
+fn kinds_of(feature: &str) -> Interest {
+    Interest::Kinds(KINDS.iter().copied().filter(|kind| kind.starts_with(feature)).collect())
 }
 
 /// The streams.
@@ -303,22 +340,21 @@ impl EventsSubscription {
             Problem::bad_argument("orderId", "give `orderId` or `reference`, exactly one of them")
         })?;
         let order = queries::find_by_name(&ctx, partner, &name).await?.ok_or_else(Problem::not_found)?;
-        let from = match &after {
-            Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,
-            None => 0,
-        };
-        let interest = Interest::Order(order.id);
+        let watched = (partner, Interest::Order(order.id));
+        let following = Following::begin(context, watched, after.as_deref(), Start::Oldest).await?;
         let is_told = is_terminal(order.status)
-            && feed::list_after(&ctx, partner, &interest, from, Some(1)).await?.is_empty();
+            && feed::list_after(&ctx, partner, &following.interest, following.from, Some(1))
+                .await?
+                .is_empty();
         Ok(try_stream! {
             if is_told {
                 return;
             }
-            for await row in follow(ctx, partner, interest, from) {
+            for await row in following.rows() {
                 let row = row?;
                 // A refund carries the state that it leads to, and precedes the step that tells it.
                 let is_step = row.order_version.is_some();
-                let event = order_event(row, order.id)?;
+                let event = order_event(row)?;
                 let is_over = is_step && is_terminal(event.facts.status);
                 yield event;
                 if is_over {
@@ -334,15 +370,9 @@ impl EventsSubscription {
         context: &Context<'_>,
         #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
-        let (ctx, partner, from) = stream_start(context, Scope::OrdersRead, after.as_deref()).await?;
-        let kinds = KINDS.iter().copied().filter(|kind| kind.starts_with("order.")).collect();
-        Ok(try_stream! {
-            for await row in follow(ctx, partner, Interest::Kinds(kinds), from) {
-                let row = row?;
-                let order = row.order_id.ok_or_else(|| Problem::internal("an order event about no order"))?;
-                yield order_event(row, order)?;
-            }
-        })
+        let watched = (request(context).require(Scope::OrdersRead)?.partner, kinds_of("order."));
+        let following = Following::begin(context, watched, after.as_deref(), Start::Now).await?;
+        Ok(following.rows().map(|row| order_event(row?)))
     }
 
     /// Every change to the available money of the calling partner's wallets, from now on or behind `after`. Needs wallet:read.
@@ -351,29 +381,8 @@ impl EventsSubscription {
         context: &Context<'_>,
         #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<WalletEvent, Problem>>, Problem> {
-        let (ctx, partner, from) = stream_start(context, Scope::WalletRead, after.as_deref()).await?;
-        let kinds = KINDS.iter().copied().filter(|kind| kind.starts_with("wallet.")).collect();
-        Ok(try_stream! {
-            for await row in follow(ctx, partner, Interest::Kinds(kinds), from) {
-                let row = row?;
-                let wallet = row.wallet_id.ok_or_else(|| Problem::internal("a wallet event about no wallet"))?;
-                yield wallet_event(row, wallet)?;
-            }
-        })
+        let watched = (request(context).require(Scope::WalletRead)?.partner, kinds_of("wallet."));
+        let following = Following::begin(context, watched, after.as_deref(), Start::Now).await?;
+        Ok(following.rows().map(|row| wallet_event(row?)))
     }
-}
-
-/// Who streams, and from where: behind the cursor, or from now on.
-async fn stream_start(
-    context: &Context<'_>,
-    scope: Scope,
-    after: Option<&str>,
-) -> Result<(Ctx, PartnerId, i64), Problem> {
-    let ctx = request(context).clone();
-    let partner = ctx.require(scope)?.partner;
-    let from = match after {
-        Some(cursor) => feed::check_cursor(&ctx, partner, cursor).await?,
-        None => feed::find_head(&ctx, partner).await?,
-    };
-    Ok((ctx, partner, from))
 }

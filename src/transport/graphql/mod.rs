@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod charges;
+mod codes;
 pub mod enums;
 pub mod errors;
 pub mod events;

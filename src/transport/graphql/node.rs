@@ -4,13 +4,13 @@
 //! What is always true: the id's prefix tells the kind; a product's id is its sku; what is not the caller's reads as missing.
 //! What is not here: the objects.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Interface, Object};
-use entity::ids::{AdminId, ChargeId, OrderId, PartnerId, PostingId, UnitId, WalletId};
+use entity::ids::{AdminId, ChargeId, EventId, OrderId, PartnerId, PostingId, UnitId, VoucherId, WalletId};
 use entity::state::Scope;
 
 use super::charges::Charge;
+use super::codes::{self, Voucher};
+use super::events::{Event, OrderEvent, WalletEvent, event};
 use super::identity::{AdminAccount, ApiCredential, Partner};
 use super::loaders::load;
 use super::orders::{Order, Unit};
@@ -18,8 +18,8 @@ use super::products::{Brand, CatalogNode, Category, Country, Currency, Product, 
 use super::request_loaders::Loaders;
 use super::types::request;
 use super::wallet::{Wallet, WalletEntry};
-use crate::domain::orders::queries;
-use crate::domain::{identity, wallet};
+use crate::domain::identity;
+use crate::domain::orders::queries::UnitRange;
 use crate::problem::Problem;
 
 /// The most ids that one field takes.
@@ -49,6 +49,12 @@ pub enum Node {
     Wallet(Wallet),
     /// An entry of a wallet.
     WalletEntry(WalletEntry),
+    /// A code that was delivered for a unit.
+    Voucher(Voucher),
+    /// Something that happened to an order.
+    OrderEvent(OrderEvent),
+    /// Something that happened to a wallet.
+    WalletEvent(WalletEvent),
     /// The calling partner.
     Partner(Partner),
     /// An API credential.
@@ -65,6 +71,15 @@ impl From<CatalogNode> for Node {
             CatalogNode::Category(category) => Self::Category(category),
             CatalogNode::Country(country) => Self::Country(country),
             CatalogNode::Currency(currency) => Self::Currency(currency),
+        }
+    }
+}
+
+impl From<Event> for Node {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Order(event) => Self::OrderEvent(event),
+            Event::Wallet(event) => Self::WalletEvent(event),
         }
     }
 }
@@ -100,35 +115,50 @@ impl NodeQuery {
 
 /// What an id names; a caller without the scope for its kind is told so, like at the field of that kind.
 async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
-    let ctx = request(context);
+    if let Some(node) = find_owned(context, id).await? {
+        return Ok(Some(node));
+    }
+    if let Some(node) = find_account(context, id).await? {
+        return Ok(Some(node));
+    }
+    request(context).require(Scope::CatalogRead)?;
+    Ok(CatalogNode::find(&snapshot(context), id).map(Node::from))
+}
+
+/// What a partner owns: read in batches, so that many ids of one kind cost one statement.
+async fn find_owned(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
     let loaders = Loaders::of(context);
     if let Ok(id) = id.parse::<OrderId>() {
         return Ok(load(&loaders.orders, id).await?.map(|order| Node::Order(order.into())));
     }
     if let Ok(id) = id.parse::<UnitId>() {
-        return find_unit(context, id).await;
+        return find_unit(&loaders, id).await;
+    }
+    if let Ok(id) = id.parse::<VoucherId>() {
+        return Ok(codes::find(context, id).await?.map(Node::Voucher));
     }
     if let Ok(id) = id.parse::<ChargeId>() {
         return Ok(load(&loaders.charges, id).await?.map(|charge| Node::Charge(Charge(charge))));
     }
     if let Ok(id) = id.parse::<WalletId>() {
-        ctx.require(Scope::WalletRead)?;
-        return Ok(wallet::find_wallet(ctx, id).await?.map(|found| Node::Wallet(found.into())));
+        return Ok(load(&loaders.wallets, id).await?.map(|found| Node::Wallet(found.into())));
     }
     if let Ok(id) = id.parse::<PostingId>() {
-        return Ok(wallet::find_entry(ctx, id).await?.map(|entry| Node::WalletEntry(entry.into())));
+        return Ok(load(&loaders.entries_by_id, id).await?.map(|entry| Node::WalletEntry(entry.into())));
     }
-    if let Some(node) = find_account(context, id).await? {
-        return Ok(Some(node));
+    if let Ok(id) = id.parse::<EventId>() {
+        return load(&loaders.events, id).await?.map(|row| event(row).map(Node::from)).transpose();
     }
-    ctx.require(Scope::CatalogRead)?;
-    Ok(CatalogNode::find(&snapshot(context), id).map(Node::from))
+    Ok(None)
 }
 
-async fn find_unit(context: &Context<'_>, id: UnitId) -> Result<Option<Node>, Problem> {
-    let Some(unit) = queries::find_unit(request(context), id).await? else { return Ok(None) };
-    let order: Option<Arc<entity::orders::Model>> = load(&Loaders::of(context).orders, id.order).await?;
-    Ok(order.map(|order| Node::Unit(Unit::new(unit, order.currency))))
+async fn find_unit(loaders: &Loaders, id: UnitId) -> Result<Option<Node>, Problem> {
+    let range = UnitRange { order_id: id.order, low: id.index, high: id.index };
+    let found = load(&loaders.units, range).await?.unwrap_or_default();
+    let (Some(unit), Some(order)) = (found.first(), load(&loaders.orders, id.order).await?) else {
+        return Ok(None);
+    };
+    Ok(Some(Node::Unit(Unit::new(unit.clone(), order.currency))))
 }
 
 /// The caller's own account, or one of its credentials.

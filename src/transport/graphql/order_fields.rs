@@ -11,6 +11,7 @@ use entity::state::{RecipientKind, Scope};
 
 use super::enums::{FailurePolicy, OrderStatus};
 use super::orders::{Order, OrderConnection};
+use super::request_loaders::Slot;
 use super::types::{ConnectionParts, Count, CurrencyCode, DateTime, MoneyAmount, request};
 use super::user_errors::UserError;
 use crate::ctx::Ctx;
@@ -223,6 +224,7 @@ impl OrdersMutation {
         context: &Context<'_>,
         #[graphql(desc = "What is bought, under which reference.")] input: CreateOrderInput,
     ) -> Option<Result<CreateOrderPayload, Problem>> {
+        Slot::of(context).forget(request(context));
         let asks_for_codes = context.look_ahead().field("order").field("vouchers").exists();
         let reveals = if asks_for_codes { Reveals::Codes } else { Reveals::Nothing };
         match domain::place(request(context), input.command(reveals)).await {
@@ -247,6 +249,7 @@ impl OrdersMutation {
         #[graphql(desc = "Which order.")] input: CancelOrderInput,
     ) -> Option<Result<CancelOrderPayload, Problem>> {
         let ctx = request(context);
+        Slot::of(context).forget(ctx);
         let cancelled = match order_name(input.order_id, input.reference) {
             Some(name) => domain::cancel(ctx, name).await,
             None => Err(Failure::Refused(OrderRefusal::OneNameNeeded)),

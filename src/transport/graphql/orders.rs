@@ -1,9 +1,8 @@
 //! Orders in the contract: the objects.
 //!
 //! What lives here: an order and its parts.
-//! What is always true: codes leave through `Voucher` alone, for callers who may reveal them, after the reading was audited;
-//! everything that a page of orders needs is read in batches.
-//! What is not here: the fields that place, cancel and read orders (`order_fields.rs`).
+//! What is always true: everything that a page of orders needs is read in batches.
+//! What is not here: codes (`codes.rs`); the fields that place, cancel and read orders (`order_fields.rs`).
 
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use entity::ids::UnitId;
 use entity::{order_units, orders, vouchers};
 
 use super::charges::Charge;
+use super::codes::{self, Voucher};
 use super::enums::{DeliveryKind, FailurePolicy, OrderFailureCode, OrderStatus, UnitStatus};
 use super::loaders::load;
 use super::products::Product;
@@ -20,12 +20,9 @@ use super::types::{ConnectionParts, Count, CountryCode, CurrencyCode, DateTime, 
 use crate::domain::catalog;
 use crate::domain::orders::OrderedProduct as Frozen;
 use crate::domain::orders::model::failure_message;
-use crate::domain::vouchers::{Secret, vault};
-use crate::problem::{ErrorCode, Problem};
-use crate::store::{Page, PageRequest, Slice};
-
-/// The most codes that an answer carries.
-const MOST_CODES: usize = 1_000;
+use crate::domain::orders::queries::UnitRange;
+use crate::problem::Problem;
+use crate::store::{Page, PageRequest};
 
 /// A purchase of 1 to 1,000 units of one product.
 #[derive(Clone)]
@@ -48,56 +45,6 @@ impl Order {
 
     fn money(&self, minor: i64) -> Money {
         Money::from_minor(minor, self.model.currency)
-    }
-
-    async fn sealed_codes(&self, context: &Context<'_>) -> Result<Arc<Vec<vouchers::Model>>, Problem> {
-        match &self.codes {
-            Some(codes) => Ok(Arc::clone(codes)),
-            None => Ok(load(&Loaders::of(context).codes, self.model.id).await?.unwrap_or_default()),
-        }
-    }
-
-    async fn open_codes(
-        &self,
-        context: &Context<'_>,
-        first: Option<i32>,
-        after: Option<ID>,
-    ) -> Result<Vec<Voucher>, Problem> {
-        let first =
-            usize::try_from(first.unwrap_or(1_000)).ok().filter(|first| (1..=MOST_CODES).contains(first));
-        let first = first.ok_or_else(|| Problem::bad_argument("first", "`first` must be 1 to 1000"))?;
-        // Counted before they are read, so that what would be refused is neither loaded nor audited.
-        let at_most = usize::try_from(self.model.delivered_quantity).unwrap_or(0).min(first);
-        Loaders::of(context).spend_codes(at_most, MOST_CODES)?;
-        let sealed = self.sealed_codes(context).await?;
-        let begin = match &after {
-            None => 0,
-            Some(after) => {
-                1 + sealed.iter().position(|code| code.id.to_string() == after.as_str()).ok_or_else(|| {
-                    Problem::bad_argument("after", "`after` is not the id of a voucher of this order")
-                })?
-            }
-        };
-        let wanted: Vec<&vouchers::Model> = sealed.iter().skip(begin).take(first).collect();
-        let vault = vault(request(context));
-        vault.know(request(context), &sealed).await?;
-        wanted
-            .into_iter()
-            .map(|code| {
-                let opened = vault.open_voucher(code)?;
-                let text = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
-                Ok(Voucher {
-                    id: code.id.to_string().into(),
-                    unit_index: code.unit_index.unwrap_or_default(),
-                    face_value: Money::from_minor(code.face_minor, self.model.face_currency),
-                    code: text(opened.code),
-                    pin: text(opened.pin),
-                    serial: text(opened.serial),
-                    redemption_url: text(opened.redemption_url),
-                    expires_at: code.expires_at.map(DateTime),
-                })
-            })
-            .collect()
     }
 }
 
@@ -177,7 +124,7 @@ impl Order {
         #[graphql(default = 1000, desc = "How many, 1 to 1,000.")] first: Option<i32>,
         #[graphql(desc = "Begin behind the voucher with this id.")] after: Option<ID>,
     ) -> Option<Result<Vec<Voucher>, Problem>> {
-        Some(self.open_codes(context, first, after).await)
+        Some(codes::of_order(context, &self.model, self.codes.as_deref(), first, after).await)
     }
 
     /// The units, by index.
@@ -191,20 +138,15 @@ impl Order {
         #[graphql(desc = "End ahead of this cursor.")] before: Option<String>,
     ) -> Result<UnitConnection, Problem> {
         let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
-        let units = load(&Loaders::of(context).units, self.model.id).await?.unwrap_or_default();
-        let count: Count = Box::new({
-            let count = i64::from(self.model.quantity);
-            move || Box::pin(std::future::ready(Ok(count)))
-        });
-        let currency = self.model.currency;
-        let wrap = |unit: order_units::Model| Unit { model: unit, currency };
-        Ok(ConnectionParts::new(
-            page_of_units(&page, &units)?,
-            |unit| unit.unit_index.to_string(),
-            wrap,
-            count,
-        )
-        .into())
+        let (currency, quantity) = (self.model.currency, self.model.quantity);
+        let units = page.number(quantity)?;
+        let range = UnitRange { order_id: self.model.id, low: units.low, high: units.high };
+        let found = load(&Loaders::of(context).units, range).await?.unwrap_or_default();
+        let count: Count = Box::new(move || Box::pin(std::future::ready(Ok(i64::from(quantity)))));
+        let page =
+            Page { items: Vec::clone(&found), has_next: units.has_next, has_previous: units.has_previous };
+        let wrap = |model: order_units::Model| Unit { model, currency };
+        Ok(ConnectionParts::new(page, |unit| unit.unit_index.to_string(), wrap, count).into())
     }
 
     /// Every state that it has been in, oldest first.
@@ -244,31 +186,6 @@ impl Order {
     async fn cancel_requested_at(&self) -> Option<DateTime> {
         self.model.cancel_requested_at.map(DateTime)
     }
-}
-
-/// Cuts a page out of an order's units, which come whole: there are at most 1,000.
-fn page_of_units(
-    page: &PageRequest,
-    units: &[order_units::Model],
-) -> Result<Page<order_units::Model>, Problem> {
-    let key = |argument: &str, text: &Option<String>| match text.as_deref().map(str::parse::<i32>) {
-        None => Ok(None),
-        Some(Ok(index)) => Ok(Some(index)),
-        Some(Err(_)) => {
-            Err(Problem::bad_argument(argument, format!("`{argument}` is not a cursor of this list")))
-        }
-    };
-    let (after, before) = (key("after", &page.after)?, key("before", &page.before)?);
-    let inside = |unit: &&order_units::Model| {
-        after.is_none_or(|after| unit.unit_index > after)
-            && before.is_none_or(|before| unit.unit_index < before)
-    };
-    let size = usize::try_from(page.size).unwrap_or(0) + 1;
-    let rows = units.iter().filter(inside).cloned();
-    Ok(page.cut(match page.slice {
-        Slice::First => rows.take(size).collect(),
-        Slice::Last => rows.rev().take(size).collect(),
-    }))
 }
 
 connection! {
@@ -393,27 +310,6 @@ connection! {
     Unit
 }
 
-/// What was delivered for a unit: secret, and worth money to whoever reads it.
-#[derive(SimpleObject)]
-pub struct Voucher {
-    /// The id, beginning with vch_.
-    id: ID,
-    /// The index of its unit, from 1.
-    unit_index: i32,
-    /// The face value.
-    face_value: Money,
-    /// The code; null for goods that come as a link alone.
-    code: Option<String>,
-    /// The pin that goes with the code; null if there is none.
-    pin: Option<String>,
-    /// The serial number; null if there is none.
-    serial: Option<String>,
-    /// Where to redeem; null if there is no link.
-    redemption_url: Option<String>,
-    /// When it expires; null if never.
-    expires_at: Option<DateTime>,
-}
-
 /// A step in an order's life.
 #[derive(SimpleObject)]
 pub struct OrderStatusChange {
@@ -432,12 +328,4 @@ pub struct OrderFailure {
     code: OrderFailureCode,
     /// The reason, for people.
     message: String,
-}
-
-/// Too many codes for one answer.
-pub(super) fn too_many_codes() -> Problem {
-    Problem::new(
-        ErrorCode::QueryTooComplex,
-        "an answer carries at most 1,000 codes; ask for fewer orders or pages",
-    )
 }

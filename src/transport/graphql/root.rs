@@ -15,7 +15,7 @@ use super::events::{EventsQuery, EventsSubscription};
 use super::identity::{IdentityMutation, IdentityQuery};
 use super::node::NodeQuery;
 use super::order_fields::{OrdersMutation, OrdersQuery};
-use super::request_loaders::Loaders;
+use super::request_loaders::Slot;
 use super::wallet::WalletQuery;
 use crate::ctx::{Ctx, Deps};
 
@@ -45,7 +45,7 @@ pub fn build_schema(_deps: &Arc<Deps>) -> Schema {
 /// What each request brings to its resolvers.
 pub fn request_data(ctx: Ctx) -> Data {
     let mut data = Data::default();
-    data.insert(Loaders::new(&ctx));
+    Slot::put(&mut data, &ctx);
     data.insert(ctx);
     data
 }

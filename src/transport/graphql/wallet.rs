@@ -2,7 +2,7 @@
 //!
 //! What lives here: wallets, their entries and statements, and the fields that read them.
 //! What is always true: balance, held and available of a wallet are of one moment, and a page of wallets costs one statement
-//! for all three.
+//! for all three, and one for the pages of their entries.
 //! What is not here: changes of wallets; orders debit them, operators credit them.
 
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::state::TransactionKind;
 use entity::wallets;
-use tokio::sync::OnceCell;
 
 use super::enums::{StatementFormat, WalletEntryKind};
 use super::loaders::load;
@@ -18,44 +17,27 @@ use super::orders::Order;
 use super::request_loaders::Loaders;
 use super::types::{BigInt, ConnectionParts, Count, CurrencyCode, DateTime, Money, connection, request};
 use crate::ctx::Ctx;
-use crate::domain::wallet::{self, Entry, EntryRange, Format, Funds, StatementRequest};
+use crate::domain::wallet::{self, EntriesWanted, Entry, EntryRange, Format, Funds, StatementRequest};
 use crate::problem::Problem;
-use crate::store::{PageRequest, decode_cursor};
+use crate::store::{Page, PageRequest, decode_cursor};
 
 /// Prepaid money in one currency.
 #[derive(Debug, Clone)]
-pub struct Wallet {
-    model: wallets::Model,
-    /// What it has, read once for all three amounts; `None` where a page reads many wallets together.
-    alone: Option<Arc<OnceCell<Funds>>>,
-}
+pub struct Wallet(wallets::Model);
 
 impl From<wallets::Model> for Wallet {
-    /// A wallet that is read by itself, as it is now: an event's, for a subscription outlives what a loader remembers.
     fn from(model: wallets::Model) -> Self {
-        Self { model, alone: Some(Arc::default()) }
+        Self(model)
     }
 }
 
 impl Wallet {
-    fn of_page(model: wallets::Model) -> Self {
-        Self { model, alone: None }
-    }
-
     async fn funds(&self, context: &Context<'_>) -> Result<Funds, Problem> {
-        let id = self.model.id;
-        let Some(alone) = &self.alone else {
-            return load(&Loaders::of(context).funds, id).await?.ok_or_else(Problem::not_found);
-        };
-        let read = async || {
-            let found = wallet::funds_of(request(context).clone(), vec![id]).await?;
-            found.get(&id).copied().ok_or_else(Problem::not_found)
-        };
-        alone.get_or_try_init(read).await.copied()
+        load(&Loaders::of(context).funds, self.0.id).await?.ok_or_else(Problem::not_found)
     }
 
     fn money(&self, minor: i64) -> Money {
-        Money::from_minor(minor, self.model.currency)
+        Money::from_minor(minor, self.0.currency)
     }
 }
 
@@ -64,12 +46,12 @@ impl Wallet {
 impl Wallet {
     /// The id, beginning with wal_.
     pub(super) async fn id(&self) -> ID {
-        self.model.id.to_string().into()
+        self.0.id.to_string().into()
     }
 
     /// The currency.
     async fn currency(&self) -> CurrencyCode {
-        CurrencyCode(self.model.currency)
+        CurrencyCode(self.0.currency)
     }
 
     /// All of it: available + held.
@@ -102,12 +84,14 @@ impl Wallet {
         #[graphql(desc = "End ahead of this cursor.")] before: Option<String>,
     ) -> Result<WalletEntryConnection, Problem> {
         let page = PageRequest::new(first, after.as_deref(), last, before.as_deref())?;
-        let (ctx, wallet, range) = (request(context).clone(), self.model.id, range(from, to));
-        let page = wallet::list_entries(&ctx, wallet, range, &page).await?;
+        let (loaders, wallet, range) = (Loaders::of(context), self.0.id, range(from, to));
+        let found = load(&loaders.entries, EntriesWanted { wallet, range, page }).await?;
+        let page = found.ok_or_else(|| Problem::internal("a page of entries was not read"))?;
         let count: Count = Box::new(move || {
-            let ctx = ctx.clone();
-            Box::pin(async move { wallet::count_entries(&ctx, wallet, range).await })
+            let loaders = Arc::clone(&loaders);
+            Box::pin(async move { Ok(load(&loaders.entry_counts, (wallet, range)).await?.unwrap_or(0)) })
         });
+        let page = Page::clone(&page);
         Ok(ConnectionParts::new(page, |entry| entry.sequence.to_string(), WalletEntry, count).into())
     }
 
@@ -132,7 +116,7 @@ impl Wallet {
             first: first.unwrap_or(10_000),
             after: after.as_deref().map(|after| decode_cursor("after", after)).transpose()?,
         };
-        let text = wallet::statement(request(context), self.model.id, &wanted).await?;
+        let text = wallet::statement(request(context), self.0.id, &wanted).await?;
         Ok(Statement {
             format,
             content: text.content,
@@ -289,5 +273,5 @@ async fn list(ctx: &Ctx, page: &PageRequest) -> Result<WalletConnection, Problem
         let ctx = ctx.clone();
         Box::pin(async move { wallet::count_wallets(&ctx).await })
     });
-    Ok(ConnectionParts::new(page, |wallet| wallet.currency.to_string(), Wallet::of_page, count).into())
+    Ok(ConnectionParts::new(page, |wallet| wallet.currency.to_string(), Wallet, count).into())
 }

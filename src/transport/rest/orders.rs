@@ -21,7 +21,9 @@ use super::shapes::{List, Money};
 use crate::ctx::Ctx;
 use crate::domain::orders::model::failure_message;
 use crate::domain::orders::queries::{self, OrderFilter};
-use crate::domain::orders::{self as domain, OrderName, OrderedProduct, PlaceOrder, Recipient, Reveals};
+use crate::domain::orders::{
+    self as domain, CodesWanted, OrderName, OrderedProduct, PlaceOrder, Recipient, Reveals,
+};
 use crate::domain::vouchers::{Secret, vault};
 use crate::problem::Problem;
 use crate::store::encode_cursor;
@@ -144,8 +146,9 @@ async fn codes(
     if order.delivered_quantity == 0 {
         return Ok(Some(Vec::new()));
     }
-    let revealed = queries::reveal(ctx, vec![order.id]).await?;
-    let sealed = revealed.get(&order.id).map(|sealed| sealed.as_slice()).unwrap_or_default();
+    let wanted = CodesWanted::all_of(order.id);
+    let revealed = domain::reveal(ctx, vec![wanted]).await?;
+    let sealed = revealed.get(&wanted).map(|sealed| sealed.as_slice()).unwrap_or_default();
     open(ctx, order, sealed).await.map(Some)
 }
 

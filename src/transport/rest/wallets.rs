@@ -48,7 +48,7 @@ pub async fn list(call: Call) -> Outcome {
         .await
         .map_err(|problem| ProblemDetails::from(problem).renamed("after", "cursor"))?;
     let ids = page.items.iter().map(|wallet| wallet.id).collect();
-    let funds = wallet::funds_of(ctx.clone(), ids).await?;
+    let funds = wallet::funds_of(ctx, ids).await?;
     let last = page.items.last().filter(|_| page.has_next);
     let next_cursor = last.map(|wallet| encode_cursor(wallet.currency.code()));
     let data = page

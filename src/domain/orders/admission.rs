@@ -1,0 +1,122 @@
+//! What a batch may sell: the codes within its reach, and what is left of its balances.
+//!
+//! What lives here: locking the codes that a batch could need, and admitting one order after the other.
+//! What is always true: who waits for codes holds none of that product or of a later one, so that batches never wait for each
+//! other in a circle; what an order is refused for, it took nothing of.
+//! What is not here: which orders there are (`batch.rs`).
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use entity::ids::WalletId;
+use entity::money::Money;
+use entity::state::DeliveryKind;
+use entity::timestamp::Timestamp;
+use entity::{orders, vouchers};
+use sea_orm::DbErr;
+
+use super::batch::Candidate;
+use super::model::needed_at_once;
+use super::refusal::OrderRefusal;
+use crate::domain::vouchers::{Demand, count_with_locked, lock_free, lock_waiting};
+use crate::domain::wallet::LockedWallet;
+use crate::store::Transaction;
+
+/// What a batch does about codes that another transaction has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Passes them over, and gives up when they would have been needed.
+    PassOver,
+    /// Waits for them.
+    Wait,
+}
+
+/// Codes that this batch has locked, by product and face value, the first to go first.
+#[derive(Debug, Default)]
+pub struct Stock(HashMap<(String, i64), VecDeque<vouchers::Model>>);
+
+impl Stock {
+    /// Locks the codes that the candidates could need, in the order of the products; `None` if others have locked some of
+    /// them and the batch does not wait: it has to let go of everything before it does.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn lock(
+        transaction: &Transaction,
+        candidates: &[Candidate],
+        good_until: Timestamp,
+        patience: Patience,
+    ) -> Result<Option<Self>, DbErr> {
+        let mut stock = Self::default();
+        for demand in demands(candidates) {
+            let codes = match patience {
+                Patience::Wait => lock_waiting(transaction, &demand, good_until).await?,
+                Patience::PassOver => {
+                    let codes = lock_free(transaction, &demand, good_until).await?;
+                    let is_short = i32::try_from(codes.len()).is_ok_and(|found| found < demand.count);
+                    if is_short && count_with_locked(transaction, &demand, good_until).await? > codes.len() {
+                        return Ok(None);
+                    }
+                    codes
+                }
+            };
+            stock.0.insert((demand.product_id, demand.face_minor), codes.into());
+        }
+        Ok(Some(stock))
+    }
+
+    fn of(&mut self, order: &orders::Model) -> Option<&mut VecDeque<vouchers::Model>> {
+        self.0.get_mut(&(order.product_id.clone(), order.face_minor))
+    }
+}
+
+/// How many codes of each product and face value the candidates ask for, in the order of the products.
+fn demands(candidates: &[Candidate]) -> impl Iterator<Item = Demand> {
+    let mut counts: BTreeMap<(String, i64), i32> = BTreeMap::new();
+    let of_codes =
+        candidates.iter().filter(|candidate| candidate.terms.product.delivery == DeliveryKind::Code);
+    for candidate in of_codes {
+        let count =
+            counts.entry((candidate.order.product_id.clone(), candidate.order.face_minor)).or_default();
+        *count = count.saturating_add(candidate.terms.quantity);
+    }
+    counts.into_iter().map(|((product_id, face_minor), count)| Demand { product_id, face_minor, count })
+}
+
+/// What the wallets of a batch still have, in minor units.
+#[derive(Debug)]
+pub struct Balances(BTreeMap<WalletId, i64>);
+
+impl Balances {
+    /// Those of locked wallets.
+    pub fn of(wallets: &BTreeMap<WalletId, LockedWallet>) -> Self {
+        Self(wallets.iter().map(|(id, wallet)| (*id, wallet.available)).collect())
+    }
+}
+
+/// Takes an order's money and the codes that it gets at once; nothing of either if it is refused.
+///
+/// # Errors
+/// OUT_OF_STOCK, INSUFFICIENT_FUNDS.
+pub fn admit(
+    order: &orders::Model,
+    stock: &mut Stock,
+    balances: &mut Balances,
+) -> Result<Vec<vouchers::Model>, OrderRefusal> {
+    let codes = stock.of(order);
+    let in_stock = codes.as_ref().map_or(0, |codes| codes.len());
+    let at_hand = i32::try_from(in_stock).unwrap_or(i32::MAX).min(order.quantity);
+    if at_hand < needed_at_once(order.failure_policy, order.quantity) {
+        return Err(OrderRefusal::OutOfStock { available: at_hand });
+    }
+    let balance = balances.0.entry(order.wallet_id).or_default();
+    let money = |minor| Money::from_minor(minor, order.currency);
+    if *balance < order.total_minor {
+        return Err(OrderRefusal::InsufficientFunds {
+            required: money(order.total_minor),
+            available: money(*balance),
+        });
+    }
+    *balance -= order.total_minor;
+    let taken = usize::try_from(at_hand).unwrap_or(0);
+    Ok(codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default())
+}

@@ -1,0 +1,137 @@
+//! Codes in the contract.
+//!
+//! What lives here: the voucher object, and the way to it from an order or an id.
+//! What is always true: codes leave through `Voucher` alone, for callers who may reveal them, after the reading was audited; only
+//! what is asked for is read, and opened.
+//! What is not here: orders.
+
+use async_graphql::{ComplexObject, Context, ID, SimpleObject};
+use entity::ids::VoucherId;
+use entity::{orders, vouchers};
+
+use super::loaders::load;
+use super::request_loaders::Loaders;
+use super::types::{DateTime, Money, request};
+use crate::domain::orders::{CodesWanted, MOST_CODES};
+use crate::domain::vouchers::{Secret, vault};
+use crate::problem::Problem;
+
+/// What was delivered for a unit: secret, and worth money to whoever reads it.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct Voucher {
+    #[graphql(skip)]
+    id: VoucherId,
+    /// The index of its unit, from 1.
+    unit_index: i32,
+    /// The face value.
+    face_value: Money,
+    /// The code; null for goods that come as a link alone.
+    code: Option<String>,
+    /// The pin that goes with the code; null if there is none.
+    pin: Option<String>,
+    /// The serial number; null if there is none.
+    serial: Option<String>,
+    /// Where to redeem; null if there is no link.
+    redemption_url: Option<String>,
+    /// When it expires; null if never.
+    expires_at: Option<DateTime>,
+}
+
+#[ComplexObject]
+impl Voucher {
+    /// The id, beginning with vch_.
+    pub(super) async fn id(&self) -> ID {
+        self.id.to_string().into()
+    }
+}
+
+/// The first so many codes of an order behind a voucher. `at_hand` are all of its codes, if their reading is audited already.
+///
+/// # Errors
+/// BAD_USER_INPUT naming the argument; FORBIDDEN without vouchers:reveal; QUERY_TOO_COMPLEX.
+pub(super) async fn of_order(
+    context: &Context<'_>,
+    order: &orders::Model,
+    at_hand: Option<&Vec<vouchers::Model>>,
+    first: Option<i32>,
+    after: Option<ID>,
+) -> Result<Vec<Voucher>, Problem> {
+    let most = first.unwrap_or(MOST_CODES);
+    if !(1..=MOST_CODES).contains(&most) {
+        return Err(Problem::bad_argument("first", "`first` must be 1 to 1000"));
+    }
+    let behind = match after {
+        Some(after) => unit_of(context, order, &after).await?,
+        None => 0,
+    };
+    // Counted before they are read, so that what would be refused is neither loaded nor audited.
+    Loaders::of(context).spend_codes(order.delivered_quantity.min(most))?;
+    let wanted = CodesWanted { order_id: order.id, behind, most };
+    match at_hand {
+        Some(codes) => {
+            let most = usize::try_from(most).unwrap_or(0);
+            let codes: Vec<&vouchers::Model> =
+                codes.iter().filter(|code| code.unit_index > Some(behind)).take(most).collect();
+            open(context, order, &codes).await
+        }
+        None => read(context, order, wanted).await,
+    }
+}
+
+/// The voucher with an id; `None` if it is not the caller's.
+///
+/// # Errors
+/// FORBIDDEN without vouchers:reveal and orders:read; QUERY_TOO_COMPLEX.
+pub(super) async fn find(context: &Context<'_>, id: VoucherId) -> Result<Option<Voucher>, Problem> {
+    let loaders = Loaders::of(context);
+    let Some(unit) = load(&loaders.units_of_codes, id).await? else { return Ok(None) };
+    let Some(order) = load(&loaders.orders, unit.order).await? else { return Ok(None) };
+    loaders.spend_codes(1)?;
+    let wanted = CodesWanted { order_id: unit.order, behind: unit.index - 1, most: 1 };
+    Ok(read(context, &order, wanted).await?.pop())
+}
+
+/// The index of the unit of this order that a voucher was delivered for.
+async fn unit_of(context: &Context<'_>, order: &orders::Model, id: &ID) -> Result<i32, Problem> {
+    let unknown = || Problem::bad_argument("after", "`after` is not the id of a voucher of this order");
+    let id: VoucherId = id.parse().map_err(|_| unknown())?;
+    let unit = load(&Loaders::of(context).units_of_codes, id).await?.ok_or_else(unknown)?;
+    if unit.order == order.id { Ok(unit.index) } else { Err(unknown()) }
+}
+
+async fn read(
+    context: &Context<'_>,
+    order: &orders::Model,
+    wanted: CodesWanted,
+) -> Result<Vec<Voucher>, Problem> {
+    let sealed = load(&Loaders::of(context).codes, wanted).await?.unwrap_or_default();
+    open(context, order, &sealed.iter().collect::<Vec<_>>()).await
+}
+
+async fn open(
+    context: &Context<'_>,
+    order: &orders::Model,
+    sealed: &[&vouchers::Model],
+) -> Result<Vec<Voucher>, Problem> {
+    let ctx = request(context);
+    let vault = vault(ctx);
+    vault.know(ctx, sealed.iter().copied()).await?;
+    let text = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
+    sealed
+        .iter()
+        .map(|code| {
+            let opened = vault.open_voucher(code)?;
+            Ok(Voucher {
+                id: code.id,
+                unit_index: code.unit_index.unwrap_or_default(),
+                face_value: Money::from_minor(code.face_minor, order.face_currency),
+                code: text(opened.code),
+                pin: text(opened.pin),
+                serial: text(opened.serial),
+                redemption_url: text(opened.redemption_url),
+                expires_at: code.expires_at.map(DateTime),
+            })
+        })
+        .collect()
+}
