@@ -17,6 +17,11 @@ use uuid::Uuid;
 pub trait Clock: Send + Sync + 'static {
     /// The present.
     fn now(&self) -> Timestamp;
+
+    /// What the database's own clock is taken to show, where a test stands for it; `None`: what it shows.
+    fn of_database(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// Makes what must not repeat or be guessed.
@@ -78,6 +83,10 @@ impl FixedClock {
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+
+    fn of_database(&self) -> Option<Timestamp> {
+        Some(self.now())
     }
 }
 

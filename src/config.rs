@@ -106,7 +106,7 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_LOG_FORMAT", global = true, value_enum)]
     pub log_format: Option<LogFormat>,
 
-    /// How many connections to keep to PostgreSQL [default: 8]
+    /// How many connections to keep to PostgreSQL, half of them for writing [default: 16]
     #[arg(long, env = "OCTOPUS_DATABASE_CONNECTIONS", global = true)]
     pub database_connections: Option<u32>,
 }
@@ -234,7 +234,7 @@ impl Settings {
             cost_per_second: self.cost_per_second.or(file.cost_per_second).unwrap_or(50_000),
             log: self.log.or(file.log).unwrap_or_else(|| "info,sea_orm_migration=warn".to_owned()),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
-            database_connections: self.database_connections.or(file.database_connections).unwrap_or(8),
+            database_connections: self.database_connections.or(file.database_connections).unwrap_or(16),
         };
         config.checked()
     }
@@ -254,7 +254,7 @@ impl Config {
             ),
             (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
             (self.order_queue >= 1, "order_queue", "at least 1"),
-            (self.database_connections >= 4, "database_connections", "at least 4"),
+            (self.database_connections >= 8, "database_connections", "at least 8"),
         ];
         match bounds.into_iter().find(|(kept, _, _)| !kept) {
             None => Ok(self),

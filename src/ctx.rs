@@ -7,14 +7,14 @@
 //! it by type alone, so that imports run one way.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::currency::Currency;
-use entity::ids::{AdminId, CredentialId, PartnerId, RequestId, SessionId};
+use entity::ids::{AdminId, CredentialId, OrderId, PartnerId, RequestId, SessionId};
 use entity::state::Scope;
 use entity::timestamp::Timestamp;
 use sea_orm::{DatabaseConnection, DbBackend};
@@ -24,8 +24,8 @@ use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::problem::Problem;
 
-/// The connections to the database. On PostgreSQL both are one pool; on SQLite the writer is a single connection and the
-/// readers cannot write.
+/// The connections to the database: two pools, so that slow reads never keep desks and workers waiting. On SQLite the writer is
+/// a single connection and the readers cannot write.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// For `store::write` and the desks alone.
@@ -150,6 +150,24 @@ pub struct Ctx {
     pub now: Timestamp,
     /// How long the request has waited for the ends of its orders: they share one budget.
     pub waited: Waited,
+    /// Whose codes this answer tells, as far as that is on record.
+    pub revealed: Revealed,
+}
+
+/// The orders whose codes' reading is on record for one answer: one row of the audit an order and answer is enough.
+#[derive(Debug, Clone, Default)]
+pub struct Revealed(Arc<Mutex<HashSet<OrderId>>>);
+
+impl Revealed {
+    /// Whether an order is among them.
+    pub fn has(&self, order: OrderId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&order)
+    }
+
+    /// Adds orders whose rows are committed.
+    pub fn add(&self, orders: impl IntoIterator<Item = OrderId>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
+    }
 }
 
 /// How long a request has waited so far.
@@ -173,7 +191,15 @@ impl Ctx {
     pub fn new(deps: Arc<Deps>, actor: Actor, address: Option<IpAddr>) -> Self {
         let now = deps.clock.now();
         let request_id = RequestId::from_uuid(deps.ids.uuid(now));
-        Self { deps, actor, request_id, address, now, waited: Waited::default() }
+        let (waited, revealed) = (Waited::default(), Revealed::default());
+        Self { deps, actor, request_id, address, now, waited, revealed }
+    }
+
+    /// The same caller and request at the present, for another answer: the next event of a stream.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let (waited, revealed) = (Waited::default(), Revealed::default());
+        Self { now: self.deps.clock.now(), waited, revealed, ..self.clone() }
     }
 
     /// The context of the command line and of background work.

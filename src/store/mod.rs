@@ -18,6 +18,8 @@ pub use pools::close;
 pub use pools::open;
 pub use pools::ping;
 pub use rowset::{ColumnKind, insert_all, insertion, json, rowset};
-pub use transaction::{Repeatable, Transaction, database_clock, statement, write};
-pub use transaction::{begin, begin_snapshot, is_repeatable};
+pub use transaction::{
+    Repeatable, Transaction, begin, begin_snapshot, database_clock, expect_all, is_repeatable, statement,
+    write,
+};
 pub use versions::{Subject, bump, versions};

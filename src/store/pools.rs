@@ -48,8 +48,23 @@ async fn open_postgres(config: &Config) -> Result<Database, Problem> {
             ("idle_in_transaction_session_timeout", "15s"),
             ("jit", "off"),
         ]);
+    // Desks and workers write sets of at most some thousand rows, which are found by index whatever the planner has heard of
+    // the tables: a plan that was made when they were small, and is kept, would read them whole for ever after.
+    let writing = options.clone().options([
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    ]);
+    let writers = config.database_connections.div_euclid(2);
+    Ok(Database {
+        writer: postgres_pool(writing, writers).await?,
+        reader: postgres_pool(options, config.database_connections - writers).await?,
+    })
+}
+
+async fn postgres_pool(options: PgConnectOptions, connections: u32) -> Result<DatabaseConnection, Problem> {
     let pool = PgPoolOptions::new()
-        .max_connections(config.database_connections)
+        .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         // A `begin` that was dropped half-way leaves the connection inside a transaction, and the next borrower's
@@ -60,8 +75,7 @@ async fn open_postgres(config: &Config) -> Result<Database, Problem> {
         .connect_with(options)
         .await
         .map_err(Problem::unavailable)?;
-    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Database { writer: connection.clone(), reader: connection })
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
 async fn open_sqlite(url: &str) -> Result<Database, Problem> {

@@ -127,6 +127,18 @@ pub fn is_repeatable(error: &DbErr) -> bool {
     code.is_some_and(|code| matches!(code.as_ref(), "40P01" | "40001" | "55P03" | "5" | "261" | "517"))
 }
 
+/// Refuses a change that met another number of rows than it was meant for: what it was decided by is not true any more.
+///
+/// # Errors
+/// Tells how many of how many.
+pub fn expect_all(changed: u64, wanted: usize, what: &str) -> Result<(), DbErr> {
+    if usize::try_from(changed) == Ok(wanted) {
+        Ok(())
+    } else {
+        Err(DbErr::Custom(format!("{changed} of {wanted} {what} were as they should be")))
+    }
+}
+
 /// A statement from text with parameters `$1`, `$2`, … on either engine.
 pub fn statement(
     backend: DbBackend,
@@ -138,9 +150,12 @@ pub fn statement(
 
 /// The database's own present in microseconds since 1970, as an expression: the one clock by which leases go, since the clocks
 /// of nodes differ.
-pub const fn database_clock(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+pub fn database_clock(deps: &Deps) -> String {
+    match (deps.clock.of_database(), deps.database.backend()) {
+        (Some(fixed), _) => fixed.micros().to_string(),
+        (None, DbBackend::Postgres) => {
+            "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)".to_owned()
+        }
+        (None, _) => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)".to_owned(),
     }
 }

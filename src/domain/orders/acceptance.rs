@@ -16,8 +16,9 @@ use sea_orm::DbErr;
 
 use super::accounting::{self, count};
 use super::model::{Tally, status_of};
+use super::parts_store::{self, TransitionRow, UnitRow};
 use super::place::Placed;
-use super::store::{self, TransitionRow, UnitRow};
+use super::store;
 use super::telling;
 use crate::ctx::Deps;
 use crate::domain::vouchers::{Handover, StockMove, deliver, record_moves};
@@ -62,13 +63,16 @@ impl Acceptance<'_> {
         accepted.iter_mut().for_each(|one| self.settle_row(one));
         let rows: Vec<&orders::Model> = accepted.iter().map(|one| &one.order).collect();
         store::update(self.transaction, &rows).await?;
-        store::insert_units(
+        parts_store::insert_units(
             self.transaction,
             &accepted.iter().flat_map(|one| self.units(one)).collect::<Vec<_>>(),
         )
         .await?;
-        store::insert_transitions(self.transaction, &accepted.iter().flat_map(steps).collect::<Vec<_>>())
-            .await?;
+        parts_store::insert_transitions(
+            self.transaction,
+            &accepted.iter().flat_map(steps).collect::<Vec<_>>(),
+        )
+        .await?;
         deliver(self.transaction, self.now, &accepted.iter().flat_map(handovers).collect::<Vec<_>>()).await?;
         let entries: Vec<NewTransaction> = accepted.iter().flat_map(|one| self.entries(one)).collect();
         let changes = wallet::post(self.transaction, self.now, wallets, &entries).await?;

@@ -35,9 +35,6 @@ use crate::store::{Transaction, begin};
 /// How often an order is inserted again when what it collided with has gone.
 const MOST_INSERTIONS: u32 = 3;
 
-/// How many units an order is taken for when only its charge knows: so few share a commit that it stays short.
-const UNITS_OF_A_CHARGE: i32 = 100;
-
 /// An order that waits for its desk.
 #[derive(Debug, Clone)]
 pub struct Ticket {
@@ -63,11 +60,19 @@ impl Ticket {
         Reference { partner_id: self.actor.partner, reference: self.input.reference.clone() }
     }
 
-    /// How many units it asks for, as far as a batch has to know; a refusal needs none.
+    /// The charge that it would use.
+    pub fn charge(&self) -> Option<ChargeId> {
+        match &self.verdict {
+            Verdict::OnCharge(charge, _) => Some(*charge),
+            Verdict::Sell(_) | Verdict::Refuse(_) => None,
+        }
+    }
+
+    /// How many units it asks for; a refusal needs none.
     pub fn units(&self) -> i32 {
         match &self.verdict {
             Verdict::Sell(terms) => terms.quantity,
-            Verdict::OnCharge(_) => self.input.quantity.unwrap_or(UNITS_OF_A_CHARGE).clamp(1, 1_000),
+            Verdict::OnCharge(_, units) => *units,
             Verdict::Refuse(_) => 0,
         }
     }
@@ -209,7 +214,7 @@ impl Batch<'_> {
             let decided = match &ticket.verdict {
                 Verdict::Sell(terms) => Ok(terms.as_ref().clone()),
                 Verdict::Refuse(refusal) => Err(refusal.clone()),
-                Verdict::OnCharge(id) => {
+                Verdict::OnCharge(id, _) => {
                     on_charge(ticket, charges.get(&(ticket.actor.partner, *id)), self.now)
                 }
             };
@@ -227,7 +232,7 @@ impl Batch<'_> {
         let mut found = HashMap::new();
         let mut wanted: BTreeMap<PartnerId, Vec<ChargeId>> = BTreeMap::new();
         for (_, ticket) in self.unanswered() {
-            if let Verdict::OnCharge(charge) = &ticket.verdict {
+            if let Verdict::OnCharge(charge, _) = &ticket.verdict {
                 wanted.entry(ticket.actor.partner).or_default().push(*charge);
             }
         }

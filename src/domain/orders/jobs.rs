@@ -30,9 +30,18 @@ const LEASE_MICROS: i64 = 10_000_000;
 
 /// An order that a worker has leased.
 #[derive(Debug, Clone, Copy, FromQueryResult)]
-struct Lease {
+pub struct Lease {
     id: OrderId,
     lease_epoch: i64,
+}
+
+/// What became of a leased order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Some of its units have ended.
+    Something,
+    /// None: others took the codes or have locked them, or another worker has the order.
+    Nothing,
 }
 
 /// Works until the process drains.
@@ -56,30 +65,58 @@ pub async fn run(deps: Arc<Deps>) {
     }
 }
 
-/// Leases what there is to do and settles it; tells how many orders.
+/// Leases what there is to do and settles it; tells how many orders were: none of those whose codes others have locked, and those
+/// are worth another look only later.
 ///
 /// # Errors
 /// What the database says.
 pub async fn work_once(deps: &Arc<Deps>, writer: StockWriterId) -> Result<usize, Problem> {
+    let mut settled = 0;
+    for lease in lease(deps).await? {
+        match settle_leased(deps, writer, lease).await {
+            Ok(Settled::Something) => settled += 1,
+            Ok(Settled::Nothing) => {}
+            // An order that cannot be settled keeps its lease, and so waits; the others do not wait with it.
+            Err(problem) => tracing::error!(%problem, order = %lease.id, "an order cannot be settled"),
+        }
+    }
+    if settled > 0 {
+        feed::wake(deps);
+    }
+    Ok(settled)
+}
+
+/// Leases orders that have something to do.
+///
+/// # Errors
+/// What the database says.
+pub async fn lease(deps: &Arc<Deps>) -> Result<Vec<Lease>, Problem> {
     if !has_work(deps).await? {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let in_transaction = Arc::clone(deps);
-    let leases: Vec<Lease> = store::write::<_, Problem, _>(deps, move |transaction| {
+    store::write::<_, Problem, _>(deps, move |transaction| {
         let deps = Arc::clone(&in_transaction);
         Box::pin(async move { Ok(claim(&deps, transaction).await?) })
     })
-    .await?;
-    for lease in &leases {
-        // An order that cannot be settled keeps its lease, and so waits; the others do not wait with it.
-        if let Err(problem) = settle_leased(deps, writer, *lease).await {
-            tracing::error!(%problem, order = %lease.id, "an order cannot be settled");
-        }
-    }
-    if !leases.is_empty() {
-        feed::wake(deps);
-    }
-    Ok(leases.len())
+    .await
+}
+
+/// Settles a leased order, unless the lease has passed to another worker.
+///
+/// # Errors
+/// What the database says.
+pub async fn settle_leased(
+    deps: &Arc<Deps>,
+    writer: StockWriterId,
+    lease: Lease,
+) -> Result<Settled, Problem> {
+    let in_transaction = Arc::clone(deps);
+    store::write::<_, Problem, _>(deps, move |transaction| {
+        let deps = Arc::clone(&in_transaction);
+        Box::pin(async move { Ok(settle_one(&deps, transaction, writer, lease).await?) })
+    })
+    .await
 }
 
 /// The condition under which an open order has something to do: parameters are now and how long a code must be good.
@@ -103,7 +140,7 @@ fn due_values(deps: &Deps) -> [sea_orm::Value; 2] {
 async fn claim(deps: &Deps, transaction: &Transaction) -> Result<Vec<Lease>, DbErr> {
     let backend = transaction.get_database_backend();
     let locking = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE OF o SKIP LOCKED" } else { "" };
-    let clock = store::database_clock(backend);
+    let clock = store::database_clock(deps);
     let sql = format!(
         "UPDATE orders SET lease_until = {clock} + {LEASE_MICROS}, lease_epoch = lease_epoch + 1
          WHERE id IN (SELECT o.id FROM orders o WHERE {DUE} AND (o.lease_until IS NULL OR o.lease_until < {clock})
@@ -119,27 +156,18 @@ async fn give_back(transaction: &Transaction, lease: Lease) -> Result<(), DbErr>
     transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
 }
 
-async fn settle_leased(deps: &Arc<Deps>, writer: StockWriterId, lease: Lease) -> Result<(), Problem> {
-    let in_transaction = Arc::clone(deps);
-    store::write::<_, Problem, _>(deps, move |transaction| {
-        let deps = Arc::clone(&in_transaction);
-        Box::pin(async move { Ok(settle_one(&deps, transaction, writer, lease).await?) })
-    })
-    .await
-}
-
 async fn settle_one(
     deps: &Deps,
     transaction: &Transaction,
     writer: StockWriterId,
     lease: Lease,
-) -> Result<(), DbErr> {
+) -> Result<Settled, DbErr> {
     let now = deps.clock.now();
     let Some(locked) = settle::lock(transaction, lease.id).await? else {
-        return Ok(());
+        return Ok(Settled::Nothing);
     };
     if locked.order.lease_epoch != lease.lease_epoch || locked.open.is_empty() {
-        return Ok(());
+        return Ok(Settled::Nothing);
     }
     let demand = Demand {
         product_id: locked.order.product_id.clone(),
@@ -150,12 +178,12 @@ async fn settle_one(
     let good_until = now.plus_seconds(i64::from(deps.config.min_validity_secs));
     let codes = if is_over { Vec::new() } else { lock_free(transaction, &demand, good_until).await? };
     if codes.is_empty() && !is_over {
-        return give_back(transaction, lease).await;
+        give_back(transaction, lease).await?;
+        return Ok(Settled::Nothing);
     }
     let refunds = if is_over { locked.open.len() } else { 0 };
     let failure = is_over.then_some(OrderFailureCode::DeadlinePassed);
     let reason = if is_over { "deadline" } else { "stock" };
-    settle::settle(deps, transaction, writer, now, locked, Outcome { codes, refunds, failure, reason })
-        .await
-        .map(drop)
+    let outcome = Outcome { codes, refunds, failure, reason };
+    settle::settle(deps, transaction, writer, now, locked, outcome).await.map(|_| Settled::Something)
 }

@@ -49,7 +49,7 @@ pub async fn place(ctx: &Ctx, input: PlaceOrder) -> Result<Placed, Failure<Order
     let reveal = (input.reveals == Reveals::Codes && actor.may(Scope::VouchersReveal))
         .then(|| audit::Entry::new(ctx, "vouchers.revealed", order_id, &json!({ "with": "delivery" })));
     let ticket = Ticket {
-        verdict: verdict(ctx, &actor, &input),
+        verdict: verdict(ctx, &actor, &input).await?,
         fingerprint: input.fingerprint(vault::vault(ctx)),
         input,
         ctx: ctx.clone(),
@@ -58,28 +58,43 @@ pub async fn place(ctx: &Ctx, input: PlaceOrder) -> Result<Placed, Failure<Order
         reveal,
     };
     let placed = ctx.feature::<Desks>().take(ticket).await?;
-    wait_for_end(ctx, placed, wait_ms).await.map_err(Failure::Problem)
+    if placed.codes.is_some() {
+        ctx.revealed.add([placed.order.id]);
+    }
+    Ok(wait_for_end(ctx, placed, wait_ms).await)
 }
 
-/// Waits for the end of an order that was accepted with open units.
-async fn wait_for_end(ctx: &Ctx, placed: Placed, wait_ms: i32) -> Result<Placed, Problem> {
+/// Waits for the end of an order that was accepted with open units. It is accepted, whatever comes: if it cannot be read again,
+/// it is answered as it was.
+async fn wait_for_end(ctx: &Ctx, placed: Placed, wait_ms: i32) -> Placed {
     let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
     if is_terminal(placed.order.status) || wait.is_zero() {
-        return Ok(placed);
+        return placed;
     }
-    let partner = placed.order.partner_id;
-    let mut watch = feed::watch(&ctx.deps, partner);
     let begin = Instant::now();
-    let until = begin + wait.saturating_sub(ctx.waited.get());
-    // Read once more after the watch began: the end may have come between the commit and it.
-    let mut order = Arc::new(queries::get(ctx, partner, placed.order.id).await?);
-    while !is_terminal(order.status) && watch.moved_before(until).await {
-        order = Arc::new(queries::get(ctx, partner, order.id).await?);
-    }
+    let latest = latest(ctx, &placed.order, begin + wait.saturating_sub(ctx.waited.get())).await;
     ctx.waited.add(begin.elapsed());
-    let moved_on = |order: &orders::Model| {
-        let of = |order: &orders::Model| (order.version, order.delivered_quantity, order.refunded_quantity);
-        of(order) != of(&placed.order)
-    };
-    Ok(if !moved_on(&order) { placed } else { Placed { order, codes: None, ..placed } })
+    let of = |order: &orders::Model| (order.version, order.delivered_quantity, order.refunded_quantity);
+    match latest {
+        Ok(order) if of(&order) != of(&placed.order) => {
+            Placed { order: Arc::new(order), codes: None, ..placed }
+        }
+        Ok(_) => placed,
+        Err(problem) => {
+            tracing::warn!(%problem, order = %placed.order.id, "an accepted order could not be read again");
+            placed
+        }
+    }
+}
+
+/// The order at its end, or as it stands at an instant.
+async fn latest(ctx: &Ctx, accepted: &orders::Model, until: Instant) -> Result<orders::Model, Problem> {
+    let partner = accepted.partner_id;
+    let mut watch = feed::watch(&ctx.deps, partner);
+    // Read after the watch began: the end may have come between the commit and it.
+    let mut order = queries::get(ctx, partner, accepted.id).await?;
+    while !is_terminal(order.status) && watch.moved_before(until).await {
+        order = queries::get(ctx, partner, order.id).await?;
+    }
+    Ok(order)
 }

@@ -2,7 +2,7 @@
 //!
 //! What lives here: the command that reads the codes of orders, sealed, and leaves the audit's rows.
 //! What is always true: no more is read than is asked for; that codes are read is on record before they are told: one row an
-//! order and call.
+//! order and answer.
 //! What is not here: opening codes, which is the vault's; codes that an order is answered with at once (`acceptance.rs`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -55,6 +55,7 @@ pub async fn reveal(
     for (wanted, codes) in &found {
         told.entry(wanted.order_id).or_default().extend(codes.iter().map(|code| code.id));
     }
+    told.retain(|order, _| !ctx.revealed.has(*order));
     let entries: Vec<audit::Entry> = told
         .iter()
         .map(|(order, codes)| {
@@ -67,6 +68,7 @@ pub async fn reveal(
             Box::pin(async move { Ok(audit::record(transaction, &entries).await?) })
         })
         .await?;
+        ctx.revealed.add(told.into_keys());
     }
     Ok(found.into_iter().map(|(wanted, codes)| (wanted, Arc::new(codes))).collect())
 }

@@ -16,7 +16,8 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Query
 
 use super::accounting::{self, count};
 use super::model::{Tally, is_terminal, status_of};
-use super::store::{self, TransitionRow, UnitSettlement};
+use super::parts_store::{self, TransitionRow, UnitSettlement};
+use super::store;
 use super::telling;
 use crate::ctx::Deps;
 use crate::domain::events::{self, NewEvent};
@@ -99,12 +100,12 @@ impl Settling<'_> {
         let entries = self.entries(&order, &outcome.codes, &refunded);
         store::update(self.transaction, &[&order]).await?;
         let steps = self.steps(&order, before, outcome.reason);
-        store::insert_transitions(self.transaction, &steps).await?;
+        parts_store::insert_transitions(self.transaction, &steps).await?;
         self.hand_over(&order, &delivered, &outcome.codes).await?;
         let mut wallets = wallet::lock(self.transaction, &[order.wallet_id]).await?;
         let changes = wallet::post(self.transaction, self.now, &mut wallets, &entries).await?;
         let settlements = settlements(&order, &entries, &delivered, &refunded);
-        store::settle_units(self.transaction, self.now, &settlements).await?;
+        parts_store::settle_units(self.transaction, self.now, &settlements).await?;
         let mut told = self.told(&order, &steps, &refunded);
         told.extend(telling::of_wallets(|| self.event_id(), &changes));
         events::record(self.transaction, self.now, told).await?;

@@ -1,24 +1,22 @@
 //! Orders in sets.
 //!
-//! What lives here: the statements that look up, insert, undo and change orders, their units and their history.
+//! What lives here: the statements that look up, insert, undo and change orders.
 //! What is always true: each takes a slice and is one statement; orders are inserted in (partner, reference) order, so that two
 //! batches never wait for each other in a circle.
-//! What is not here: money and codes; those are the wallet's and the vouchers' stores.
+//! What is not here: their units and history (`parts_store.rs`); money and codes, which are the wallet's and the vouchers' stores.
 
 use std::collections::{HashMap, HashSet};
 
 use entity::currency::Currency;
-use entity::ids::{ChargeId, OrderId, PartnerId, TransactionId, WalletId};
+use entity::ids::{ChargeId, OrderId, PartnerId, WalletId};
 use entity::orders;
-use entity::state::{
-    FailurePolicy, OrderFailureCode, OrderStatus, SettlementOutcome, UnitFunding, UnitStatus,
-};
+use entity::state::{FailurePolicy, OrderFailureCode, OrderStatus};
 use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, insert_all, insertion, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, expect_all, insertion, json, rowset, statement};
 
 /// A partner's name for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -242,7 +240,8 @@ pub async fn undo(transaction: &Transaction, orders: &[OrderId]) -> Result<(), D
         "DELETE FROM orders WHERE id IN (SELECT r.id FROM {})",
         rowset(backend, 1, "r", &[("id", Text)])
     );
-    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+    let undone = transaction.execute_raw(statement(backend, sql, [json(&rows)])).await?.rows_affected();
+    expect_all(undone, rows.len(), "orders to undo")
 }
 
 /// Brings orders' rows to where their units stand.
@@ -295,124 +294,9 @@ pub async fn update(transaction: &Transaction, orders: &[&orders::Model]) -> Res
         "UPDATE orders SET status = r.status, version = r.version, delivered_quantity = r.delivered_quantity,
          refunded_quantity = r.refunded_quantity, failure_code = r.failure_code, completed_at = r.completed_at,
          deadline_at = r.deadline_at, cancel_requested_at = r.cancel_requested_at, lease_until = NULL
-         FROM {} WHERE orders.id = r.id",
+         FROM {} WHERE orders.id = r.id AND orders.completed_at IS NULL",
         rowset(backend, 1, "r", COLUMNS)
     );
-    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
-}
-
-/// A unit to be written.
-#[derive(Debug, Clone, Serialize)]
-pub struct UnitRow {
-    /// The order.
-    pub order_id: OrderId,
-    /// Its place, from 1.
-    pub unit_index: i32,
-    /// Whose it is.
-    pub partner_id: PartnerId,
-    /// Where it stands.
-    pub status: UnitStatus,
-    /// How it was paid for.
-    pub funding: UnitFunding,
-    /// What it costs.
-    pub price_minor: i64,
-    /// When it was delivered, in microseconds.
-    pub delivered_at: Option<i64>,
-}
-
-/// Inserts units.
-///
-/// # Errors
-/// What the database says.
-pub async fn insert_units(transaction: &Transaction, units: &[UnitRow]) -> Result<(), DbErr> {
-    const COLUMNS: &[(&str, ColumnKind)] = &[
-        ("order_id", Text),
-        ("unit_index", Integer),
-        ("partner_id", Text),
-        ("status", Text),
-        ("funding", Text),
-        ("price_minor", Integer),
-        ("delivered_at", Integer),
-    ];
-    insert_all(transaction, "order_units", COLUMNS, units).await
-}
-
-/// What becomes of a held unit.
-#[derive(Debug, Clone, Serialize)]
-pub struct UnitSettlement {
-    /// The order.
-    pub order_id: OrderId,
-    /// The unit.
-    pub unit_index: i32,
-    /// Captured or released.
-    pub outcome: SettlementOutcome,
-    /// The ledger transaction that does it.
-    pub transaction_id: TransactionId,
-}
-
-/// Ends held units: delivered where captured, refunded where released. The key of `unit_settlements` lets each end once.
-///
-/// # Errors
-/// What the database says; a unit that was not open any more.
-pub async fn settle_units(
-    transaction: &Transaction,
-    now: Timestamp,
-    settlements: &[UnitSettlement],
-) -> Result<(), DbErr> {
-    const COLUMNS: &[(&str, ColumnKind)] =
-        &[("order_id", Text), ("unit_index", Integer), ("outcome", Text), ("transaction_id", Text)];
-    if settlements.is_empty() {
-        return Ok(());
-    }
-    insert_all(transaction, "unit_settlements", COLUMNS, settlements).await?;
-    let backend = transaction.get_database_backend();
-    let sql = format!(
-        "UPDATE order_units SET
-         status = CASE WHEN r.outcome = 'CAPTURED' THEN 'DELIVERED' ELSE 'REFUNDED' END,
-         delivered_at = CASE WHEN r.outcome = 'CAPTURED' THEN CAST($2 AS BIGINT) END,
-         refunded_at = CASE WHEN r.outcome = 'RELEASED' THEN CAST($2 AS BIGINT) END
-         FROM {} WHERE order_units.order_id = r.order_id AND order_units.unit_index = r.unit_index
-         AND order_units.status IN ('PENDING', 'AWAITING_VENDOR')",
-        rowset(backend, 1, "r", COLUMNS)
-    );
-    let update = statement(backend, sql, [json(settlements), now.micros().into()]);
-    let changed = transaction.execute_raw(update).await?.rows_affected();
-    if usize::try_from(changed) == Ok(settlements.len()) {
-        Ok(())
-    } else {
-        Err(DbErr::Custom(format!("{changed} of {} units were still open", settlements.len())))
-    }
-}
-
-/// A step in an order's life, to be written.
-#[derive(Debug, Clone, Serialize)]
-pub struct TransitionRow {
-    /// The order.
-    pub order_id: OrderId,
-    /// From 1 without gaps.
-    pub version: i32,
-    /// The state before.
-    pub from_status: Option<OrderStatus>,
-    /// The state entered.
-    pub to_status: OrderStatus,
-    /// Why.
-    pub reason: &'static str,
-    /// When, in microseconds.
-    pub at: i64,
-}
-
-/// Inserts steps in orders' lives.
-///
-/// # Errors
-/// What the database says.
-pub async fn insert_transitions(transaction: &Transaction, steps: &[TransitionRow]) -> Result<(), DbErr> {
-    const COLUMNS: &[(&str, ColumnKind)] = &[
-        ("order_id", Text),
-        ("version", Integer),
-        ("from_status", Text),
-        ("to_status", Text),
-        ("reason", Text),
-        ("at", Integer),
-    ];
-    insert_all(transaction, "order_transitions", COLUMNS, steps).await
+    let changed = transaction.execute_raw(statement(backend, sql, [json(&rows)])).await?.rows_affected();
+    expect_all(changed, rows.len(), "open orders")
 }

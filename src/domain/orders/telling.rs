@@ -10,7 +10,7 @@ use entity::ids::{EventId, WalletId};
 use entity::orders;
 use entity::state::OrderStatus;
 
-use super::store::TransitionRow;
+use super::parts_store::TransitionRow;
 use crate::domain::events::{NewEvent, OrderFacts, Subject, WalletFacts, kind_of};
 use crate::domain::wallet::WalletChange;
 

@@ -1,8 +1,8 @@
 //! What memory says of an order before a desk takes it.
 //!
-//! What lives here: pricing an order from the catalog, the rates and the rules in memory.
+//! What lives here: pricing an order from the catalog, the rates and the rules in memory, or finding its charge.
 //! What is always true: a verdict is the answer only where no order exists under the reference; the desk looks first.
-//! What is not here: charges, stock and funds; the desk asks the database.
+//! What is not here: whether a charge is still good, stock and funds; the desk asks the database.
 
 use std::sync::Arc;
 
@@ -14,26 +14,34 @@ use super::refusal::OrderRefusal;
 use crate::ctx::{Ctx, PartnerActor};
 use crate::domain::catalog::{self, Product};
 use crate::domain::pricing;
+use crate::problem::Problem;
 
 /// What is to be answered if no order exists under the reference.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// Sell it on these terms, if stock and funds allow.
     Sell(Box<Terms>),
-    /// Sell it on this charge, if that is good.
-    OnCharge(ChargeId),
+    /// Sell it on this charge, if that is good; so many units are on it.
+    OnCharge(ChargeId, i32),
     /// Refuse it.
     Refuse(OrderRefusal),
 }
 
-/// What memory says of an order.
-pub fn verdict(ctx: &Ctx, actor: &PartnerActor, input: &PlaceOrder) -> Verdict {
-    match &input.charge_id {
-        Some(charge) => {
-            charge.parse().map_or(Verdict::Refuse(OrderRefusal::ChargeNotFound), Verdict::OnCharge)
-        }
-        None => terms(ctx, actor, input).map_or_else(Verdict::Refuse, |terms| Verdict::Sell(Box::new(terms))),
-    }
+/// What memory says of an order; of one on a charge, how many units that has, so that its desk knows what it takes.
+///
+/// # Errors
+/// What the database says.
+pub async fn verdict(ctx: &Ctx, actor: &PartnerActor, input: &PlaceOrder) -> Result<Verdict, Problem> {
+    let Some(charge) = &input.charge_id else {
+        let terms = terms(ctx, actor, input);
+        return Ok(terms.map_or_else(Verdict::Refuse, |terms| Verdict::Sell(Box::new(terms))));
+    };
+    let Ok(id) = charge.parse() else { return Ok(Verdict::Refuse(OrderRefusal::ChargeNotFound)) };
+    let found = pricing::find_charges(&ctx.database().reader, actor.partner, &[id]).await?;
+    Ok(match found.first() {
+        Some(charge) => Verdict::OnCharge(id, charge.quantity),
+        None => Verdict::Refuse(OrderRefusal::ChargeNotFound),
+    })
 }
 
 /// A product by its id.

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
 
 /// Which codes, and how many, are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,11 +124,7 @@ pub async fn deliver(transaction: &Transaction, now: Timestamp, handovers: &[Han
     );
     let update = statement(backend, sql, [json(handovers), now.micros().into()]);
     let changed = transaction.execute_raw(update).await?.rows_affected();
-    if usize::try_from(changed) == Ok(handovers.len()) {
-        Ok(())
-    } else {
-        Err(DbErr::Custom(format!("{changed} of {} codes were still in stock", handovers.len())))
-    }
+    expect_all(changed, handovers.len(), "codes")
 }
 
 /// A change of the number of available codes.

@@ -163,15 +163,16 @@ impl Vault {
     pub async fn reload(&self, database: &Database) -> Result<(), Problem> {
         let rows = entity::data_keys::Entity::find().all(&database.reader).await?;
         let known = self.data_keys.load_full();
-        let mut all = HashMap::with_capacity(rows.len());
-        for row in &rows {
-            let key = match known.get(&row.id) {
-                Some(key) => Arc::clone(key),
-                None => Arc::new(self.unwrap(row)?),
-            };
-            all.insert(row.id, key);
+        let mut fresh = HashMap::new();
+        for row in rows.iter().filter(|row| !known.contains_key(&row.id)) {
+            fresh.insert(row.id, Arc::new(self.unwrap(row)?));
         }
-        self.data_keys.store(Arc::new(all));
+        // Added to whatever is known by now: another reload may have read later, and stored earlier.
+        self.data_keys.rcu(|known| {
+            let mut all = HashMap::clone(known);
+            all.extend(fresh.iter().map(|(id, key)| (*id, Arc::clone(key))));
+            all
+        });
         // What another process has retired seals nothing here either.
         let retired: Vec<DataKeyId> =
             rows.iter().filter(|row| row.retired_at.is_some()).map(|row| row.id).collect();

@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
 
 /// A wallet whose row this transaction has locked.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
@@ -133,6 +133,7 @@ pub async fn post(
     let mut changes = Vec::new();
     let mut postings = Vec::new();
     for entry in transactions {
+        check(entry, wallets)?;
         for (line, number) in entry.lines.iter().zip(1_i32..) {
             postings.push(posting(entry, *line, number, now, wallets, &mut changes)?);
         }
@@ -141,6 +142,31 @@ pub async fn post(
     insert_postings(transaction, &postings).await?;
     update_wallets(transaction, wallets, &changes).await?;
     Ok(changes)
+}
+
+/// Refuses lines that do not balance, or that touch a wallet which is not their owner's or not in their currency: whatever
+/// command made them, wrong money is not written.
+fn check(entry: &NewTransaction, wallets: &BTreeMap<WalletId, LockedWallet>) -> Result<(), DbErr> {
+    let mut sums: BTreeMap<(Currency, u32), i128> = BTreeMap::new();
+    for line in &entry.lines {
+        *sums.entry((line.currency, line.scale)).or_default() += i128::from(line.amount);
+        let is_own = |wallet: &LockedWallet| {
+            wallet.currency == line.currency
+                && wallet.currency.minor_units() == line.scale
+                && Some(wallet.partner_id) == entry.partner
+        };
+        if line.wallet.is_some_and(|id| !wallets.get(&id).is_some_and(is_own)) {
+            return Err(wrong(
+                entry,
+                "moves the money of a wallet that is not locked, not its partner's or of another currency",
+            ));
+        }
+    }
+    if sums.values().all(|sum| *sum == 0) { Ok(()) } else { Err(wrong(entry, "does not balance")) }
+}
+
+fn wrong(entry: &NewTransaction, what: &str) -> DbErr {
+    DbErr::Custom(format!("{} {what}", entry.id))
 }
 
 #[derive(Serialize)]
@@ -182,9 +208,14 @@ fn posting(
         created_at: now.micros(),
     };
     if line.account == Account::WalletAvailable {
-        let wallet = line.wallet.and_then(|id| wallets.get_mut(&id)).ok_or_else(|| not_locked(entry))?;
+        let wallet = line
+            .wallet
+            .and_then(|id| wallets.get_mut(&id))
+            .ok_or_else(|| wrong(entry, "has a line without its wallet"))?;
         let before = wallet.available;
-        wallet.available = before.checked_add(line.amount).ok_or_else(|| too_large(entry))?;
+        wallet.available = before
+            .checked_add(line.amount)
+            .ok_or_else(|| wrong(entry, "would make a balance too large to be counted"))?;
         wallet.sequence += 1;
         row.wallet_sequence = Some(wallet.sequence);
         row.balance_before = Some(before);
@@ -201,14 +232,6 @@ fn posting(
         });
     }
     Ok(row)
-}
-
-fn not_locked(entry: &NewTransaction) -> DbErr {
-    DbErr::Custom(format!("{} moves the money of a wallet that is not locked", entry.id))
-}
-
-fn too_large(entry: &NewTransaction) -> DbErr {
-    DbErr::Custom(format!("{} would make a balance too large to be counted", entry.id))
 }
 
 async fn insert_transactions(
@@ -293,5 +316,6 @@ async fn update_wallets(
         "UPDATE wallets SET available = r.available, sequence = r.sequence FROM {} WHERE wallets.id = r.id",
         rowset(backend, 1, "r", &columns)
     );
-    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+    let changed = transaction.execute_raw(statement(backend, sql, [json(&rows)])).await?.rows_affected();
+    expect_all(changed, rows.len(), "wallets")
 }

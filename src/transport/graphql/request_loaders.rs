@@ -132,8 +132,7 @@ impl Slot {
 
     /// Begins another answer of the same request: a stream's next event, at the present.
     pub fn begin_anew(&self, ctx: &Ctx) {
-        let present = Ctx { now: ctx.deps.clock.now(), ..ctx.clone() };
-        self.0.store(Arc::new(Loaders::new(&present, Arc::default())));
+        self.0.store(Arc::new(Loaders::new(&ctx.anew(), Arc::default())));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Open units: stock that arrives, the deadline, cancelling, waiting.
 
+use entity::ids::StockWriterId;
+use octopus_cards::domain::orders::jobs::{self, Settled};
 use serde_json::json;
 
 use super::{codes, funds, order};
@@ -35,6 +37,28 @@ both_databases! {
         poll::until_true("the order is delivered", async || status(&partner, "bulk").await == "DELIVERED").await;
         assert_eq!(funds(&partner, "JPY").await, (available, "0".to_owned()));
         assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE state = 'AVAILABLE' AND product_id = 'google_play_1000_jpy'").await, 4);
+    }
+
+    async fn a_worker_that_slept_through_its_lease_writes_nothing(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let input = json!({ "productId": YEN_1000, "quantity": 52, "currency": "JPY", "reference": "slept", "waitMs": 0 });
+        order(&partner, input).await.payload("createOrder");
+        // The server's own worker has to stay out of it.
+        app.stop().await;
+        app.load_stock(&stock_csv(YEN_1000, "1000", 51, 2)).await;
+        let system = app.system();
+        let (first, second) = (StockWriterId::from_uuid(system.uuid()), StockWriterId::from_uuid(system.uuid()));
+        let slept = jobs::lease(&app.deps).await.unwrap();
+        assert_eq!(slept.len(), 1);
+        assert!(jobs::lease(&app.deps).await.unwrap().is_empty(), "it is leased");
+        app.advance_secs(11);
+        let taken_over = jobs::lease(&app.deps).await.unwrap();
+        assert_eq!(taken_over.len(), 1, "the lease is over");
+        assert_eq!(jobs::settle_leased(&app.deps, first, slept[0]).await.unwrap(), Settled::Nothing);
+        assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements").await, 0);
+        assert_eq!(jobs::settle_leased(&app.deps, second, taken_over[0]).await.unwrap(), Settled::Something);
+        assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements WHERE outcome = 'CAPTURED'").await, 2);
+        assert_eq!(jobs::settle_leased(&app.deps, first, slept[0]).await.unwrap(), Settled::Nothing);
     }
 
     async fn what_stays_open_is_refunded_at_the_deadline(app: SmallCatalog) {

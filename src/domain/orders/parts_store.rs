@@ -1,0 +1,131 @@
+//! Units and histories in sets.
+//!
+//! What lives here: the statements that write the units of orders, what became of held ones, and the steps of orders' lives.
+//! What is always true: each takes a slice and is one statement; a held unit ends once, by the key of `unit_settlements`.
+//! What is not here: the orders' own rows (`store.rs`).
+
+use entity::ids::{OrderId, PartnerId, TransactionId};
+use entity::state::{OrderStatus, SettlementOutcome, UnitFunding, UnitStatus};
+use entity::timestamp::Timestamp;
+use sea_orm::{ConnectionTrait, DbErr};
+use serde::Serialize;
+
+use super::model::may_follow;
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
+
+/// A unit to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitRow {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its place, from 1.
+    pub unit_index: i32,
+    /// Whose it is.
+    pub partner_id: PartnerId,
+    /// Where it stands.
+    pub status: UnitStatus,
+    /// How it was paid for.
+    pub funding: UnitFunding,
+    /// What it costs.
+    pub price_minor: i64,
+    /// When it was delivered, in microseconds.
+    pub delivered_at: Option<i64>,
+}
+
+/// Inserts units.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert_units(transaction: &Transaction, units: &[UnitRow]) -> Result<(), DbErr> {
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("order_id", Text),
+        ("unit_index", Integer),
+        ("partner_id", Text),
+        ("status", Text),
+        ("funding", Text),
+        ("price_minor", Integer),
+        ("delivered_at", Integer),
+    ];
+    insert_all(transaction, "order_units", COLUMNS, units).await
+}
+
+/// What becomes of a held unit.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnitSettlement {
+    /// The order.
+    pub order_id: OrderId,
+    /// The unit.
+    pub unit_index: i32,
+    /// Captured or released.
+    pub outcome: SettlementOutcome,
+    /// The ledger transaction that does it.
+    pub transaction_id: TransactionId,
+}
+
+/// Ends held units: delivered where captured, refunded where released. The key of `unit_settlements` lets each end once.
+///
+/// # Errors
+/// What the database says; a unit that was not open any more.
+pub async fn settle_units(
+    transaction: &Transaction,
+    now: Timestamp,
+    settlements: &[UnitSettlement],
+) -> Result<(), DbErr> {
+    const COLUMNS: &[(&str, ColumnKind)] =
+        &[("order_id", Text), ("unit_index", Integer), ("outcome", Text), ("transaction_id", Text)];
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    insert_all(transaction, "unit_settlements", COLUMNS, settlements).await?;
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "UPDATE order_units SET
+         status = CASE WHEN r.outcome = 'CAPTURED' THEN 'DELIVERED' ELSE 'REFUNDED' END,
+         delivered_at = CASE WHEN r.outcome = 'CAPTURED' THEN CAST($2 AS BIGINT) END,
+         refunded_at = CASE WHEN r.outcome = 'RELEASED' THEN CAST($2 AS BIGINT) END
+         FROM {} WHERE order_units.order_id = r.order_id AND order_units.unit_index = r.unit_index
+         AND order_units.status IN ('PENDING', 'AWAITING_VENDOR')",
+        rowset(backend, 1, "r", COLUMNS)
+    );
+    let update = statement(backend, sql, [json(settlements), now.micros().into()]);
+    let changed = transaction.execute_raw(update).await?.rows_affected();
+    expect_all(changed, settlements.len(), "open units")
+}
+
+/// A step in an order's life, to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct TransitionRow {
+    /// The order.
+    pub order_id: OrderId,
+    /// From 1 without gaps.
+    pub version: i32,
+    /// The state before.
+    pub from_status: Option<OrderStatus>,
+    /// The state entered.
+    pub to_status: OrderStatus,
+    /// Why.
+    pub reason: &'static str,
+    /// When, in microseconds.
+    pub at: i64,
+}
+
+/// Inserts steps in orders' lives.
+///
+/// # Errors
+/// What the database says; a step that an order may not take.
+pub async fn insert_transitions(transaction: &Transaction, steps: &[TransitionRow]) -> Result<(), DbErr> {
+    if let Some(step) = steps.iter().find(|step| !may_follow(step.from_status, step.to_status)) {
+        let from = step.from_status.map_or("nothing", OrderStatus::as_str);
+        return Err(DbErr::Custom(format!("{} may not go from {from} to {}", step.order_id, step.to_status)));
+    }
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("order_id", Text),
+        ("version", Integer),
+        ("from_status", Text),
+        ("to_status", Text),
+        ("reason", Text),
+        ("at", Integer),
+    ];
+    insert_all(transaction, "order_transitions", COLUMNS, steps).await
+}
