@@ -23,6 +23,7 @@ mod identity;
 mod ledger_laws;
 mod orders;
 mod playground;
+mod pools;
 mod readme;
 mod reference;
 mod rest;
