@@ -15,6 +15,7 @@ mod m05_wallet;
 mod m06_vouchers;
 mod m07_orders;
 mod m08_events_audit;
+mod m09_identity_sweeps;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m06_vouchers::Migration),
             Box::new(m07_orders::Migration),
             Box::new(m08_events_audit::Migration),
+            Box::new(m09_identity_sweeps::Migration),
         ]
     }
 }

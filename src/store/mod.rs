@@ -19,5 +19,5 @@ pub use pools::open;
 pub use pools::ping;
 pub use rowset::{ColumnKind, insert_all, insertion, json, rowset};
 pub use transaction::{Repeatable, Transaction, database_clock, statement, write};
-pub use transaction::{begin, begin_snapshot, is_repeatable};
+pub use transaction::{begin, begin_snapshot, can_hold, is_repeatable};
 pub use versions::{Subject, bump, versions};

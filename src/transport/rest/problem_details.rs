@@ -172,7 +172,7 @@ pub fn of_order(failure: Failure<OrderRefusal>) -> ProblemDetails {
             .with_fact("charge_id", charge.id.to_string())
             .with_fact("total", Money::from_minor(charge.total_minor, charge.currency).to_json()),
         // The address names the order, and no input does.
-        OrderRefusal::OrderNotFound => ProblemDetails { field: None, ..details },
+        OrderRefusal::OrderNotFound { .. } => ProblemDetails { field: None, ..details },
         _ => details,
     }
 }
