@@ -22,6 +22,7 @@ mod harness;
 mod identity;
 mod ledger_laws;
 mod nodes;
+mod nul;
 mod orders;
 mod playground;
 mod readme;
