@@ -87,6 +87,9 @@ impl From<Event> for Node {
     }
 }
 
+/// What came of one id among many: an object, nothing, or a problem of its own.
+type Found = Option<Result<Node, Problem>>;
+
 /// The reads by id.
 #[derive(Debug, Default)]
 pub struct NodeQuery;
@@ -107,7 +110,7 @@ impl NodeQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The ids, at most 100.")] ids: Vec<ID>,
-    ) -> Option<Result<List<Option<Result<Node, Problem>>>, Problem>> {
+    ) -> Option<Result<List<Found>, Problem>> {
         if ids.len() > MOST_IDS {
             return Some(Err(Problem::bad_argument("ids", "`ids` must be at most 100")));
         }
