@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
@@ -29,6 +30,8 @@ use crate::transport::http::{self, AppState};
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
+/// How often the sealed copies of refresh tokens that are too old to be given again are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(2);
 /// How long background work rests after a panic, which may well come again.
 const AFTER_PANIC: Duration = Duration::from_millis(200);
 
@@ -66,6 +69,7 @@ pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     work.spawn(keep("prices", with(), pricing::watch));
     work.spawn(keep("keys", with(), vouchers::watch));
     work.spawn(keep("sweeper", with(), sweep));
+    work.spawn(keep("forgetter", with(), forget));
     work.spawn(keep("feed", with(), feed::run));
     work.spawn(keep("worker", with(), orders::jobs::run));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
@@ -91,6 +95,17 @@ async fn sweep(deps: Arc<Deps>) {
         timer.tick().await;
         if let Err(problem) = identity::sweep(&Ctx::system(Arc::clone(&deps))).await {
             tracing::warn!(%problem, "nothing was swept; it is tried again");
+        }
+    }
+}
+
+async fn forget(deps: Arc<Deps>) {
+    let mut timer = tokio::time::interval(FORGET_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        if let Err(problem) = identity::forget_successors(&deps).await {
+            tracing::warn!(%problem, "sealed refresh tokens were not forgotten; it is tried again");
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_REFRESH_TOKEN_SECS", global = true)]
     pub refresh_token_secs: Option<u32>,
 
-    /// How many sign-ins an account or an address may try a minute [default: 30]
+    /// How many sign-ins an account or an address may try a minute, and how many refreshes an address [default: 30]
     #[arg(long, env = "OCTOPUS_LOGINS_PER_MINUTE", global = true)]
     pub logins_per_minute: Option<u32>,
 

@@ -44,6 +44,7 @@ crate::dialect::migration! {
         )",
         "CREATE INDEX sessions_by_partner ON sessions (partner_id, id)",
         "CREATE INDEX sessions_by_credential ON sessions (credential_id)",
+        "CREATE INDEX sessions_by_end ON sessions (expires_at)",
         "CREATE TABLE refresh_tokens (
             hash {bytes} PRIMARY KEY,
             session_id {text} NOT NULL REFERENCES sessions (id),
@@ -56,6 +57,8 @@ crate::dialect::migration! {
         )",
         "CREATE UNIQUE INDEX refresh_tokens_one_unused ON refresh_tokens (session_id) WHERE used_at IS NULL",
         "CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id)",
+        "CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at)",
+        "CREATE INDEX refresh_tokens_sealed ON refresh_tokens (used_at) WHERE successor_sealed IS NOT NULL",
         "CREATE TABLE login_throttles (
             key {text} PRIMARY KEY,
             theoretical_arrival_at BIGINT NOT NULL

@@ -148,6 +148,12 @@ pub fn statement(
     Statement::from_sql_and_values(backend, sql, values)
 }
 
+/// Whether a column can hold this text: PostgreSQL refuses a NUL with an error (22021), where SQLite finds nothing. So what a
+/// caller names is asked here first, wherever no rule of its own has let only plain characters through.
+pub fn can_hold(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 /// The database's own present in microseconds since 1970, as an expression: the one clock by which leases go, since the clocks
 /// of nodes differ.
 pub fn database_clock(deps: &Deps) -> String {

@@ -32,8 +32,9 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::graphql::errors::MASKED;
+use super::graphql::pipeline::answer::Answer;
 use super::graphql::pipeline::contract::Contract;
+use super::graphql::pipeline::refusal::Refusal;
 use super::graphql::pipeline::{Limits, Pipeline};
 use super::limits::{Allowance, Buckets, client_address, counted_as};
 use super::rest::{self, ProblemDetails};
@@ -104,6 +105,15 @@ impl AppState {
         RequestId::from_uuid(self.deps.ids.uuid(self.deps.clock.now()))
     }
 
+    /// Counts a request, or an operation of a socket, for the limit of its client's address.
+    ///
+    /// # Errors
+    /// After how many milliseconds there is room for one more.
+    pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
+        let taken = self.addresses.take(&counted_as(address), 1, self.elapsed_ms());
+        taken.map(drop).map_err(|short| short.wait_ms.unwrap_or(1_000))
+    }
+
     /// The context of a request.
     #[must_use]
     pub fn ctx(&self, arrival: Arrival, actor: Actor) -> Ctx {
@@ -159,20 +169,20 @@ async fn receive(
     let address = client_address(peer.ip(), request.headers(), trusted);
     let arrival = Arrival { request_id: request_id(&state, request.headers()), address };
     let is_rest = rest::serves(request.uri().path());
-    let mut response = match state.addresses.take(&counted_as(address), 1, state.elapsed_ms()) {
-        Ok(_) => {
+    let mut response = match state.admit(address) {
+        Ok(()) => {
             request.extensions_mut().insert(arrival);
             // A panic would cut the connection, and with it the other requests of an HTTP/2 peer.
-            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-                Ok(response) => response,
-                Err(_panic) => failed(arrival.request_id),
-            }
+            let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            run.unwrap_or_else(|_panic| {
+                tracing::error!(request_id = %arrival.request_id, "a handler panicked");
+                if is_rest { ProblemDetails::fault().answer(arrival.request_id) } else { failed(arrival) }
+            })
         }
-        Err(short) if is_rest => {
-            let problem = Problem::rate_limited(short.wait_ms.unwrap_or(1_000));
-            ProblemDetails::from(problem).answer(arrival.request_id)
+        Err(wait_ms) if is_rest => {
+            ProblemDetails::from(Problem::rate_limited(wait_ms)).answer(arrival.request_id)
         }
-        Err(short) => too_many(short.wait_ms.unwrap_or(1_000)),
+        Err(wait_ms) => answered(StatusCode::TOO_MANY_REQUESTS, &Answer::refused(too_many_requests(wait_ms))),
     };
     count(response.status(), began);
     let headers = response.headers_mut();
@@ -209,25 +219,25 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-/// Refused by the limit of the address: the same JSON for every route but the facade's, since the route has not been asked.
-fn too_many(wait_ms: u64) -> Response {
-    let code = ErrorCode::RateLimited.as_str();
+/// The refusal of an address that asks too much: over HTTP or a socket, whatever it asks for.
+pub(super) fn too_many_requests(wait_ms: u64) -> Refusal {
     let message = "Too many requests from this address; try again after retryAfterMs.";
-    let body = serde_json::json!({
-        "errors": [{"message": message, "extensions": {"code": code, "retryAfterMs": wait_ms}}],
-    });
-    let retry_after = wait_ms.div_ceil(1_000).max(1).to_string();
-    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, retry_after)], Json(body)).into_response()
+    Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(wait_ms)
 }
 
 /// A handler panicked: the caller learns the request's id alone.
-fn failed(request_id: RequestId) -> Response {
-    tracing::error!(%request_id, "a handler panicked");
-    let code = ErrorCode::InternalServerError.as_str();
-    let body = serde_json::json!({
-        "errors": [{"message": MASKED, "extensions": {"code": code, "requestId": request_id}}],
-    });
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+fn failed(arrival: Arrival) -> Response {
+    answered(StatusCode::INTERNAL_SERVER_ERROR, &Answer::failed(&arrival.request_id.to_string()))
+}
+
+/// What is answered ahead of the routes: the same JSON for every route but the facade's.
+fn answered(status: StatusCode, answer: &Answer) -> Response {
+    let mut response = (status, Json(answer)).into_response();
+    if let Some(retry_after_ms) = answer.retry_after_ms() {
+        let seconds = retry_after_ms.div_ceil(1_000).max(1);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 async fn no_such_route(Extension(arrival): Extension<Arrival>) -> Response {

@@ -2,8 +2,9 @@
 //!
 //! Lives here: [`upgrade`] and the loop of one socket.
 //! Always true: each operation runs in a task of its own and waits when the socket is slower than it is, so that none
-//! starves another and nothing piles up; every operation takes the whole pipeline; a close frame always says why, in at
-//! most 100 bytes (a longer reason cannot be sent), and the peer's own close frame is echoed.
+//! starves another and nothing piles up; every operation counts for the limit of its address like a request, and takes
+//! the whole pipeline; a close frame always says why, in at most 100 bytes (a longer reason cannot be sent), and the
+//! peer's own close frame is echoed.
 //! Not here: the words of the protocol (ws_protocol.rs), what an operation does (graphql/pipeline).
 //!
 //! Source: PROTOCOL.md of enisdenjo/graphql-ws. Of its close codes the npm client takes 4400, 4401, 4409 and 4429 for
@@ -30,7 +31,7 @@ use super::graphql::pipeline::access::{Carrier, Denial, Standing};
 use super::graphql::pipeline::answer::Answer;
 use super::graphql::pipeline::refusal::Refusal;
 use super::graphql::pipeline::shape::Call;
-use super::http::{AppState, Arrival};
+use super::http::{AppState, Arrival, too_many_requests};
 use super::origin::is_own;
 use super::ws_protocol::{Close, Incoming, MESSAGE_BYTES, Outgoing, SUBPROTOCOL, bearer};
 use crate::ctx::Actor;
@@ -54,6 +55,9 @@ const QUEUE: usize = 64;
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the peer may take to answer a close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a socket is closed whose token's time is over.
+const TOKEN_EXPIRED: &str = "the token has expired";
 
 /// Answers a request to become a socket.
 pub(super) fn upgrade(
@@ -199,7 +203,7 @@ impl Connection {
             return if self.opened_at.elapsed() > INIT_PATIENCE { Err(Close::InitTimeout) } else { Ok(()) };
         };
         if has_expired(&caller.actor, &self.state) {
-            return Err(Close::Forbidden("the token has expired"));
+            return Err(Close::Forbidden(TOKEN_EXPIRED));
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(SESSION_TICKS) && caller.standing == Standing::SignedIn {
@@ -239,6 +243,8 @@ impl Connection {
             Err(reason) => return Err(Close::Forbidden(reason)),
         }
         match caller::identify(&self.state.deps, &self.headers(), self.address).await {
+            // Acknowledged, it would be a socket on which every operation fails; closed, clients come back with a new token.
+            Ok(caller) if caller.standing == Standing::Expired => Err(Close::Forbidden(TOKEN_EXPIRED)),
             Ok(caller) => {
                 self.caller = Some(caller);
                 self.send(Outgoing::Ack.message("")).await
@@ -263,15 +269,18 @@ impl Connection {
     async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), Close> {
         let Some(caller) = self.caller.clone() else { return Err(Close::Unauthorized) };
         if has_expired(&caller.actor, &self.state) {
-            return Err(Close::Forbidden("the token has expired"));
+            return Err(Close::Forbidden(TOKEN_EXPIRED));
         }
         if self.running.contains_key(&id) {
             return Err(Close::Taken(id));
         }
+        if let Err(wait_ms) = self.state.admit(self.address) {
+            return self.refuse(&id, too_many_requests(wait_ms)).await;
+        }
         if self.running.len() >= OPERATIONS {
             let message = format!("A socket runs at most {OPERATIONS} operations at once.");
-            let answer = Answer::refused(Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(1_000));
-            return self.send(Outgoing::Error(answer.errors().to_vec()).message(&id)).await;
+            let refusal = Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(1_000);
+            return self.refuse(&id, refusal).await;
         }
         self.started += 1;
         let operation = Operation {
@@ -285,6 +294,12 @@ impl Connection {
         let task = tokio::spawn(operation.run(caller, payload)).abort_handle();
         self.running.insert(id, Running { number, task });
         Ok(())
+    }
+
+    /// Refuses an operation that was not begun; the socket goes on.
+    async fn refuse(&mut self, id: &str, refusal: Refusal) -> Result<(), Close> {
+        let answer = Answer::refused(refusal);
+        self.send(Outgoing::Error(answer.errors().to_vec()).message(id)).await
     }
 
     /// Passes on what an operation says, unless the peer has ended it meanwhile.

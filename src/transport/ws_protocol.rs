@@ -10,12 +10,13 @@ use axum::http::HeaderValue;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::endpoint::BODY_BYTES;
 use super::graphql::pipeline::answer::{Answer, AnswerError};
 
 /// The name of the protocol, in the header Sec-WebSocket-Protocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
-/// The most bytes of one message.
-pub(super) const MESSAGE_BYTES: usize = 64 * 1024;
+/// The most bytes of one message: as many as a body over HTTP may have. How large a document may be, the pipeline says.
+pub(super) const MESSAGE_BYTES: usize = BODY_BYTES;
 /// The most bytes of the reason in a close frame.
 const REASON_BYTES: usize = 100;
 /// The most bytes of an operation's id.
@@ -90,7 +91,7 @@ impl Incoming {
     /// Reads one text message.
     pub(super) fn read(text: &str) -> Result<Self, Close> {
         if text.len() > MESSAGE_BYTES {
-            return Err(Close::BadMessage("a message has at most 64 kB"));
+            return Err(Close::BadMessage("a message has at most 256 kB"));
         }
         let Ok(Value::Object(mut members)) = serde_json::from_str(text) else {
             return Err(Close::BadMessage("a message is a JSON object"));

@@ -3,6 +3,7 @@
 mod credentials;
 mod sessions;
 mod sign_in;
+mod throttling;
 mod tokens;
 
 use octopus_cards::domain::identity::Identity;

@@ -21,6 +21,8 @@ mod hangups;
 mod harness;
 mod identity;
 mod ledger_laws;
+mod nodes;
+mod nul;
 mod orders;
 mod playground;
 mod pools;

@@ -1,10 +1,16 @@
 //! The socket, frame by frame: each close code of graphql-transport-ws, and the npm client.
 //! Always true: a socket that is closed says why in its close frame. Not here: what subscriptions tell (the features).
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use octopus_cards::app as server;
+use octopus_cards::clock::SeededIds;
+use octopus_cards::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::endpoint::judge;
 use super::support::app::TestApp;
@@ -42,7 +48,7 @@ fn message(frame: Frame) -> Value {
 
 both_databases! {
     async fn whatever_is_not_a_word_of_the_protocol_closes_with_4400(app: SmallCatalog) {
-        let large = json!({ "type": "ping", "payload": { "x": "x".repeat(65 * 1024) } }).to_string();
+        let large = json!({ "type": "ping", "payload": { "x": "x".repeat(257 * 1024) } }).to_string();
         for text in [
             "not json",
             "[]",
@@ -81,6 +87,16 @@ both_databases! {
             socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
             assert_eq!(socket.closed().await.0, 4403, "{payload}");
         }
+    }
+
+    /// Clients come back after 4403, with a new token; after an acknowledgement they would believe the old one.
+    async fn a_token_that_has_expired_already_closes_with_4403(app: SmallCatalog) {
+        let partner = app.partner().await;
+        app.advance_secs(3_600);
+        let mut socket = opened(&app).await;
+        let payload = json!({ "authorization": format!("Bearer {}", partner.session.token) });
+        socket.send(&json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(socket.receive().await, Frame::Closed(4403, "Forbidden: the token has expired".to_owned()));
     }
 
     async fn a_socket_is_closed_with_4403_when_its_token_expires(app: SmallCatalog) {
@@ -194,6 +210,61 @@ both_databases! {
         socket.subscribe("7", "{ __typename }", json!({})).await;
         assert_eq!(socket.next_data("7").await, json!({ "__typename": "Query" }), "the others go on");
         socket.close().await;
+    }
+
+    async fn the_operations_of_a_socket_count_for_the_limit_of_its_address(app: SmallCatalog) {
+        app.stop().await;
+        let config = Config { requests_per_second: 1, ..app.deps.config.clone() };
+        let deps = server::open(config, app.clock.clone(), Arc::new(SeededIds::new(2))).await.expect("it opens");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server::serve(Arc::clone(&deps), listener, stop.clone().cancelled_owned()));
+
+        let mut socket = Socket::connect(&url).await;
+        socket.init("").await;
+        // Two requests are let through at once and one more a second: twenty would take eighteen seconds.
+        let mut refused = Value::Null;
+        for id in 0..20 {
+            socket.subscribe(&id.to_string(), "{ __typename }", json!({})).await;
+            let told = message(socket.receive().await);
+            if told["type"] == "error" {
+                refused = told;
+                break;
+            }
+            assert_eq!(message(socket.receive().await), json!({ "id": id.to_string(), "type": "complete" }));
+        }
+        let extensions = &refused["payload"][0]["extensions"];
+        assert_eq!(extensions["code"], "RATE_LIMITED", "{refused}");
+        assert!(extensions["retryAfterMs"].as_u64().is_some_and(|wait| (1..=1_000).contains(&wait)), "{refused}");
+        socket.send(&json!({ "type": "ping" })).await;
+        assert_eq!(message(socket.receive().await), json!({ "type": "pong" }), "the socket goes on");
+        socket.close().await;
+
+        stop.cancel();
+        serving.await.expect("the server does not panic").expect("the server ends well");
+        server::close(&deps).await;
+    }
+
+    async fn a_message_may_be_as_large_as_a_body_and_a_document_no_larger_than_there(app: SmallCatalog) {
+        const BODY_BYTES: usize = 256 * 1024;
+        let subscribe = |document: &str, padding: usize| {
+            let payload = json!({ "query": document, "extensions": { "padding": "x".repeat(padding) } });
+            json!({ "id": "1", "type": "subscribe", "payload": payload }).to_string()
+        };
+        let envelope = subscribe("{ __typename }", 0).len();
+        let mut socket = opened(&app).await;
+        socket.init("").await;
+        socket.send_text(&subscribe("{ __typename }", BODY_BYTES - envelope)).await;
+        assert_eq!(socket.next_data("1").await, json!({ "__typename": "Query" }));
+        assert_eq!(message(socket.receive().await)["type"], "complete");
+        socket.send_text(&subscribe(&format!("{{ __typename }} # {}", "x".repeat(64 * 1024)), 0)).await;
+        let refused = message(socket.receive().await);
+        assert_eq!((&refused["id"], &refused["type"]), (&json!("1"), &json!("error")));
+        assert_eq!(refused["payload"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE");
+        socket.send_text(&subscribe("{ __typename }", BODY_BYTES - envelope + 1)).await;
+        let too_large = "Invalid message: a message has at most 256 kB";
+        assert_eq!(socket.receive().await, Frame::Closed(4400, too_large.to_owned()));
     }
 
     async fn a_bulk_order_is_watched_to_its_end_by_the_npm_client(app: SmallCatalog) {

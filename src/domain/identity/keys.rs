@@ -77,13 +77,23 @@ impl Keys {
         hexadecimal(keyed_digest(self.counting.as_slice(), &[b"account", username.as_bytes()]).as_slice())
     }
 
-    /// Under which key the sign-ins from an address are counted. Whoever has one IPv6 address has its network of 64 bits.
+    /// Under which key the sign-ins from an address are counted.
     pub(super) fn address_digest(&self, address: IpAddr) -> String {
+        self.digest_of_address(b"address", address)
+    }
+
+    /// Under which key the refreshes from an address are counted.
+    pub(super) fn refresh_digest(&self, address: IpAddr) -> String {
+        self.digest_of_address(b"refresh", address)
+    }
+
+    /// Whoever has one IPv6 address has its network of 64 bits.
+    fn digest_of_address(&self, purpose: &[u8], address: IpAddr) -> String {
         let octets = match address.to_canonical() {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets()[..8].to_vec(),
         };
-        hexadecimal(keyed_digest(self.counting.as_slice(), &[b"address", &octets]).as_slice())
+        hexadecimal(keyed_digest(self.counting.as_slice(), &[purpose, &octets]).as_slice())
     }
 }
 
@@ -120,5 +130,10 @@ mod tests {
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.2"), of("192.0.2.1"));
+        assert_ne!(
+            keys.refresh_digest("192.0.2.1".parse().unwrap()),
+            of("192.0.2.1"),
+            "refreshes count apart"
+        );
     }
 }

@@ -3,9 +3,7 @@
 //! What lives here: from a name and a password to a session and its first two tokens.
 //! What is always true: an attempt is counted, and the count committed, before anything is compared; each attempt that is
 //! admitted compares exactly one hash; every reason to refuse reads the same.
-//! What is not here: second factors.
-
-use std::sync::Arc;
+//! What is not here: how attempts are counted (`throttle.rs`); second factors.
 
 use entity::currency::Currency;
 use entity::ids::{AdminId, CredentialId, PartnerId, SessionId};
@@ -15,15 +13,15 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 
-use super::model::{CREDENTIAL_PREFIX, REFRESH_PREFIX, Rate, parse_scopes};
+use super::model::{CREDENTIAL_PREFIX, REFRESH_PREFIX, parse_scopes};
 use super::secrets::{Secret, digest};
-use super::store;
+use super::throttle::Attempt;
 use super::tokens::{self, Bearer, Tokens};
 use super::{Identity, IdentityRefusal};
 use crate::ctx::{Actor, AdminActor, Ctx, PartnerActor};
 use crate::domain::audit;
 use crate::problem::{Failure, Problem};
-use crate::store::{Transaction, write};
+use crate::store::{Transaction, can_hold, write};
 
 /// Who signs in.
 #[derive(Debug, Clone)]
@@ -41,7 +39,9 @@ pub struct Login {
 pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, Failure<IdentityRefusal>> {
     let identity: &Identity = ctx.feature();
     let account_digest = identity.keys()?.account_digest(&command.username);
-    admit(ctx, identity, &account_digest).await?;
+    let attempt = Attempt::to_sign_in(ctx, &account_digest)?;
+    attempt.look(ctx).await?;
+    attempt.count(ctx).await?;
     let account = find_account(&ctx.database().reader, &command.username).await?;
     let hash = account.as_ref().map(|account| account.hash.clone());
     let proven = identity.passwords.check(command.password, hash).await?;
@@ -49,26 +49,6 @@ pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, Failure<Identity
         Some(account) if proven && account.may_act => open_session(ctx, identity, account).await,
         known => refuse(ctx, known.map_or(account_digest, |account| account.owner.name())).await,
     }
-}
-
-/// Counts the attempt. By `ctx.now` and not by the database's clock: a count reaches a minute back, the clocks of servers
-/// differ by less than a second, and whatever lies too far ahead counts for nothing; so one statement does it, and a test that
-/// moves its clock moves the counts too.
-async fn admit(ctx: &Ctx, identity: &Identity, account_digest: &str) -> Result<(), Problem> {
-    let rate = Rate::per_minute(ctx.config().logins_per_minute);
-    let mut keys = vec![account_digest.to_owned()];
-    if let Some(address) = ctx.address {
-        keys.push(identity.keys()?.address_digest(address));
-    }
-    let (now, keys) = (ctx.now, Arc::new(keys));
-    write(&ctx.deps, move |transaction| {
-        let keys = Arc::clone(&keys);
-        Box::pin(async move {
-            let admitted = store::admit_attempt(transaction, now, rate, &keys).await?;
-            admitted.map_err(Problem::rate_limited)
-        })
-    })
-    .await
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +83,7 @@ struct Account {
 }
 
 async fn find_account(reader: &DatabaseConnection, username: &str) -> Result<Option<Account>, DbErr> {
-    // PostgreSQL takes no text with a NUL in it, so nobody has such a name.
-    if username.contains('\0') {
+    if !can_hold(username) {
         return Ok(None);
     }
     if !username.starts_with(CREDENTIAL_PREFIX) {

@@ -2,7 +2,8 @@
 //!
 //! What lives here: partners and their API credentials, admins, sessions, access tokens and refresh tokens.
 //! What is always true: a sign-in checks exactly one password hash, whoever is named, and says the same thing for every reason
-//! to refuse; no secret is stored but as a hash, or sealed for the ten seconds in which a refresh may be repeated; a session
+//! to refuse; no secret is stored but as a hash, or sealed for the ten seconds in which a refresh may be repeated, and the few
+//! until the next sweep; whoever may not come in is told so without a write, once it is over its limit; a session
 //! that was ended, has expired, or whose credential or partner may no longer act is refused within 5 s everywhere; whatever
 //! changes who may do what leaves an audit row in the same transaction.
 //! What is not here: what a scope allows, which each feature asks of its `Ctx`; second factors.
@@ -20,6 +21,7 @@ mod queries;
 mod refresh;
 mod secrets;
 mod store;
+mod throttle;
 mod tokens;
 
 use std::sync::Arc;
@@ -38,7 +40,7 @@ pub use credentials::{
     CreateCredential, NewCredential, create_credential, create_credential_for, revoke_credential,
     revoke_credential_of,
 };
-pub use jobs::{Swept, sweep};
+pub use jobs::{Swept, forget_successors, sweep};
 pub use login::{Login, login};
 pub use logout::logout;
 pub use model::{DEFAULT_SCOPES, IdentityRefusal, parse_scopes};

@@ -45,7 +45,7 @@ pub enum IdentityRefusal {
     InvalidRefreshToken,
     /// Give a name of 1 to 100 printable characters.
     InvalidName,
-    /// Ask for at least one scope.
+    /// Ask for at least one scope: none is left of those that the maker may do.
     NoScopes,
     /// Ask for less: the maker may not do this itself.
     ScopeNotGranted(Vec<Scope>),
@@ -82,7 +82,7 @@ impl Refusal for IdentityRefusal {
             Self::InvalidCredentials => "the username and the password do not belong together".to_owned(),
             Self::InvalidRefreshToken => "the refresh token is not valid: sign in again".to_owned(),
             Self::InvalidName => format!("the name must have 1 to {NAME_CHARACTERS} printable characters"),
-            Self::NoScopes => "name at least one scope, or leave them out".to_owned(),
+            Self::NoScopes => "a credential needs at least one scope: name one that its maker has".to_owned(),
             Self::ScopeNotGranted(scopes) => {
                 format!("a credential cannot be given what its maker may not do: {}", join_scopes(scopes))
             }
@@ -148,11 +148,10 @@ pub(super) fn checked_password(name: &str, password: &str) -> Result<(), Identit
 }
 
 /// What a credential may do, sorted: what is asked, if the maker may do it all; the default, cut to what the maker may do, if
-/// nothing is asked.
+/// nothing is asked. Nobody gets a credential that may do nothing.
 pub(super) fn granted(maker: &[Scope], asked: Option<Vec<Scope>>) -> Result<Vec<Scope>, IdentityRefusal> {
-    let Some(mut asked) = asked else {
-        return Ok(DEFAULT_SCOPES.into_iter().filter(|scope| maker.contains(scope)).collect());
-    };
+    let default = || DEFAULT_SCOPES.into_iter().filter(|scope| maker.contains(scope)).collect();
+    let mut asked = asked.unwrap_or_else(default);
     asked.sort_unstable();
     asked.dedup();
     let beyond: Vec<Scope> = asked.iter().copied().filter(|scope| !maker.contains(scope)).collect();
@@ -194,6 +193,12 @@ impl Rate {
     /// The latest theoretical arrival that still admits an attempt now.
     pub(super) fn latest_admitted(self, now: Timestamp) -> i64 {
         now.micros().saturating_add(self.burst_micros).saturating_sub(self.interval_micros)
+    }
+
+    /// The latest theoretical arrival that is believed: what lies further ahead than two bursts was written by a clock that was
+    /// wrong.
+    pub(super) fn latest_believed(self, now: Timestamp) -> i64 {
+        now.micros().saturating_add(self.burst_micros.saturating_mul(2))
     }
 
     /// Milliseconds until an attempt is admitted, rounded up.
@@ -239,6 +244,7 @@ mod tests {
             Err(IdentityRefusal::ScopeNotGranted(vec![OrdersRead]))
         );
         assert_eq!(granted(Scope::ALL, Some(vec![])), Err(IdentityRefusal::NoScopes));
+        assert_eq!(granted(&[AccountWrite], None), Err(IdentityRefusal::NoScopes));
         assert_eq!(parse_scopes(&join_scopes(Scope::ALL)), Scope::ALL);
     }
 

@@ -1,9 +1,10 @@
 //! Exchanging a refresh token.
 //!
 //! What lives here: rotation, the repeat after a lost reply, and the end of a session whose token was stolen.
-//! What is always true: a session has one unused refresh token; of two exchanges at once the token's row lets one through, and
-//! the other gets the same successor; a token that comes again when its successor was used, or after 10 s, ends the session,
-//! for one of the two who have it is a thief (RFC 9700, 4.14.2).
+//! What is always true: a token that cannot be exchanged is refused from what the reader sees, so that whoever sends rubbish
+//! never holds the database that others write to; a session has one unused refresh token; of two exchanges at once the
+//! token's row lets one through, and the other gets the same successor; a token that comes again when its successor was used,
+//! or after 10 s, ends the session, for one of the two who have it is a thief (RFC 9700, 4.14.2).
 //! What is not here: access tokens that have only expired; the transport lets those through to this.
 
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use super::authenticate::actor;
 use super::model::{Again, REFRESH_PREFIX, judge_again};
 use super::secrets::{Secret, digest};
 use super::store::{self, Rotation, SessionRow, Which};
+use super::throttle::Attempt;
 use super::tokens::{self, Bearer, Tokens};
 use super::{Identity, IdentityRefusal};
 use crate::ctx::Ctx;
 use crate::domain::audit;
-use crate::problem::Failure;
+use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, write};
 
 /// What the transaction decided. Reuse is no failure of it: what it wrote has to stay.
@@ -35,20 +37,29 @@ enum Outcome {
 /// Exchanges a refresh token for a new pair.
 ///
 /// # Errors
-/// INVALID_REFRESH_TOKEN as a refusal: unknown, expired, of a session that has ended, or used before; the last ends its
-/// session.
+/// RATE_LIMITED beyond the limit of the address; INVALID_REFRESH_TOKEN as a refusal: unknown, expired, of a session that has
+/// ended, or used before; the last ends its session.
 pub async fn refresh(ctx: &Ctx, token: Secret) -> Result<Tokens, Failure<IdentityRefusal>> {
     let identity: &Identity = ctx.feature();
     let keys = identity.keys()?;
-    let successor = Secret::random(&*ctx.deps.ids, REFRESH_PREFIX);
+    let attempt = Attempt::to_refresh(ctx)?;
+    attempt.look(ctx).await?;
     let hash = digest(token.expose());
+    if !may_be_exchanged(ctx, &hash).await? {
+        attempt.count(ctx).await?;
+        return Err(Failure::Refused(IdentityRefusal::InvalidRefreshToken));
+    }
+    let successor = Secret::random(&*ctx.deps.ids, REFRESH_PREFIX);
     let sealed = keys.seal(&*ctx.deps.ids, &successor, &hash.0);
     let rotation =
         Arc::new(Rotation { hash, successor_hash: digest(successor.expose()), successor_sealed: sealed });
     let own_ctx = ctx.clone();
     let outcome = write(&ctx.deps, move |transaction| {
-        let (ctx, rotation) = (own_ctx.clone(), Arc::clone(&rotation));
-        Box::pin(async move { exchange(transaction, &ctx, &rotation).await })
+        let (ctx, rotation, attempt) = (own_ctx.clone(), Arc::clone(&rotation), attempt.clone());
+        Box::pin(async move {
+            attempt.count_in(transaction).await?;
+            exchange(transaction, &ctx, &rotation).await
+        })
     })
     .await?;
     match outcome {
@@ -59,6 +70,18 @@ pub async fn refresh(ctx: &Ctx, token: Secret) -> Result<Tokens, Failure<Identit
             Err(Failure::Refused(IdentityRefusal::InvalidRefreshToken))
         }
     }
+}
+
+/// Whether a token is worth a transaction, which judges it anew: it is known, has not expired unused, and its session lives. A
+/// token that was used is: it may be due a repeated answer, or its session an end.
+async fn may_be_exchanged(ctx: &Ctx, hash: &Digest) -> Result<bool, Problem> {
+    let reader = &ctx.database().reader;
+    let found = refresh_tokens::Entity::find_by_id(hash.clone()).one(reader).await?;
+    let Some(token) = found.filter(|token| token.used_at.is_some() || token.expires_at > ctx.now) else {
+        return Ok(false);
+    };
+    let session = store::find_session(reader, token.session_id).await?;
+    Ok(session.is_some_and(|session| session.is_live(ctx.now)))
 }
 
 fn answer(ctx: &Ctx, session: &SessionRow, refresh: Secret) -> Result<Tokens, Failure<IdentityRefusal>> {

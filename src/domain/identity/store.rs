@@ -1,6 +1,7 @@
 //! The statements of identity that need text: sets, guards and joins.
 //!
-//! What lives here: counting sign-ins, what a session's row and its owners say, rotation of refresh tokens, ending sessions.
+//! What lives here: counting attempts, what a session's row and its owners say, rotation of refresh tokens, ending sessions,
+//! and removing what means nothing any more.
 //! What is always true: each guard is in the WHERE, so that of two callers at once the row lets one through.
 //! What is not here: what follows from the answers.
 
@@ -122,15 +123,10 @@ pub(super) async fn admit_attempt(
     rate: Rate,
     keys: &[String],
 ) -> Result<Result<(), u64>, DbErr> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        key: &'a str,
-    }
     #[derive(FromQueryResult)]
     struct Admitted {
         key: String,
     }
-    let rows: Vec<Row<'_>> = keys.iter().map(|key| Row { key }).collect();
     let backend = transaction.get_database_backend();
     // Rows are taken in the order of their keys, so that two attempts at once cannot lock each other out. A theoretical arrival
     // that lies further ahead than two bursts was written by a clock that was wrong, and counts for nothing.
@@ -144,32 +140,51 @@ pub(super) async fn admit_attempt(
          RETURNING key",
         rowset(backend, 1, "r", &[("key", Text)])
     );
-    let far = now.micros().saturating_add(rate.burst_micros.saturating_mul(2));
-    let values =
-        [json(&rows), now.into(), rate.interval_micros.into(), rate.latest_admitted(now).into(), far.into()];
+    let (latest, far) = (rate.latest_admitted(now), rate.latest_believed(now));
+    let values = [counts(keys), now.into(), rate.interval_micros.into(), latest.into(), far.into()];
     let admitted: Vec<String> = Admitted::find_by_statement(statement(backend, sql, values))
         .all(transaction)
         .await?
         .into_iter()
         .map(|row| row.key)
         .collect();
-    let mut wait = None;
-    for key in keys.iter().filter(|key| !admitted.contains(key)) {
-        let arrival = find_arrival(transaction, key).await?.unwrap_or(now);
-        wait = wait.max(Some(rate.retry_after_ms(arrival, now)));
+    let over: Vec<String> = keys.iter().filter(|key| !admitted.contains(key)).cloned().collect();
+    if over.is_empty() {
+        return Ok(Ok(()));
     }
-    Ok(wait.map_or(Ok(()), Err))
+    let wait_ms = find_wait(transaction, now, rate, &over).await?;
+    Ok(Err(wait_ms.unwrap_or(1)))
 }
 
-async fn find_arrival(transaction: &Transaction, key: &str) -> Result<Option<Timestamp>, DbErr> {
+/// How long to wait, in milliseconds, until each of these keys admits an attempt; `None` if all do now.
+pub(super) async fn find_wait(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    rate: Rate,
+    keys: &[String],
+) -> Result<Option<u64>, DbErr> {
     #[derive(FromQueryResult)]
-    struct Row {
+    struct Over {
         theoretical_arrival_at: Timestamp,
     }
-    let sql = "SELECT theoretical_arrival_at FROM login_throttles WHERE key = $1";
-    let statement = statement(transaction.get_database_backend(), sql, [key.into()]);
-    let row = Row::find_by_statement(statement).one(transaction).await?;
-    Ok(row.map(|row| row.theoretical_arrival_at))
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT t.theoretical_arrival_at FROM {} JOIN login_throttles t ON t.key = r.key
+         WHERE t.theoretical_arrival_at BETWEEN $2 + 1 AND $3",
+        rowset(backend, 1, "r", &[("key", Text)])
+    );
+    let values = [counts(keys), rate.latest_admitted(now).into(), rate.latest_believed(now).into()];
+    let over = Over::find_by_statement(statement(backend, sql, values)).all(connection).await?;
+    Ok(over.into_iter().map(|row| rate.retry_after_ms(row.theoretical_arrival_at, now)).max())
+}
+
+/// Keys of counts as a set.
+fn counts(keys: &[String]) -> Value {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        key: &'a str,
+    }
+    json(&keys.iter().map(|key| Row { key }).collect::<Vec<_>>())
 }
 
 /// A refresh token's exchange for its successor.
@@ -229,29 +244,65 @@ pub(super) async fn renew_session(
     Ok(())
 }
 
-/// Removes at most `limit` rows that mean nothing any more: expired refresh tokens, or counts that are back at nought.
+/// What means nothing any more before an instant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stale {
+    /// Refresh tokens that had expired by then.
+    RefreshTokens,
+    /// Counts that were back at nought by then.
+    Throttles,
+    /// Sessions that had ended by then, whose tokens go with them.
+    Sessions,
+    /// Sealed copies of the successors of tokens that were used ahead of it.
+    Successors,
+}
+
+impl Stale {
+    /// The table, its key, and which of its rows are meant.
+    const fn rows(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::RefreshTokens => ("refresh_tokens", "hash", "expires_at <= $1"),
+            Self::Throttles => ("login_throttles", "key", "theoretical_arrival_at <= $1"),
+            Self::Sessions => ("sessions", "id", "expires_at <= $1"),
+            Self::Successors => ("refresh_tokens", "hash", "successor_sealed IS NOT NULL AND used_at < $1"),
+        }
+    }
+}
+
+/// Whether there is anything stale, so that nobody opens a transaction for nothing.
+pub(super) async fn has_stale(
+    connection: &impl ConnectionTrait,
+    stale: Stale,
+    before: Timestamp,
+) -> Result<bool, DbErr> {
+    let (table, _, meant) = stale.rows();
+    let sql = format!("SELECT 1 AS found FROM {table} WHERE {meant} LIMIT 1");
+    let statement = statement(connection.get_database_backend(), sql, [before.into()]);
+    Ok(connection.query_one_raw(statement).await?.is_some())
+}
+
+/// Removes at most `limit` rows, or parts of rows, that are stale; tells how many.
 pub(super) async fn remove_stale(
     transaction: &Transaction,
-    table: Stale,
+    stale: Stale,
     before: Timestamp,
     limit: u32,
 ) -> Result<u64, DbErr> {
-    let (table, key, column) = match table {
-        Stale::RefreshTokens => ("refresh_tokens", "hash", "expires_at"),
-        Stale::Throttles => ("login_throttles", "key", "theoretical_arrival_at"),
+    let (table, key, meant) = stale.rows();
+    let some = format!("SELECT {key} FROM {table} WHERE {meant} ORDER BY {key} LIMIT $2");
+    let removal = match stale {
+        Stale::Successors => format!("UPDATE {table} SET successor_sealed = NULL WHERE {key} IN ({some})"),
+        _ => format!("DELETE FROM {table} WHERE {key} IN ({some})"),
     };
-    let sql = format!(
-        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {column} <= $1
-         ORDER BY {key} LIMIT $2)"
-    );
-    let statement =
-        statement(transaction.get_database_backend(), sql, [before.into(), i64::from(limit).into()]);
-    Ok(transaction.execute_raw(statement).await?.rows_affected())
-}
-
-/// What can be stale.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Stale {
-    RefreshTokens,
-    Throttles,
+    // Both statements mean the same sessions, for one that ended so long ago changes no more. Where another server sweeps at
+    // the same time, the foreign key keeps what would be left without its session; the next sweep takes it.
+    let tokens = format!("DELETE FROM refresh_tokens WHERE session_id IN ({some})");
+    let steps = if matches!(stale, Stale::Sessions) { vec![tokens, removal] } else { vec![removal] };
+    let mut removed = 0;
+    for sql in steps {
+        let values = [before.into(), i64::from(limit).into()];
+        let statement = statement(transaction.get_database_backend(), sql, values);
+        removed = transaction.execute_raw(statement).await?.rows_affected();
+    }
+    Ok(removed)
 }

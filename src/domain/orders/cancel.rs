@@ -1,20 +1,21 @@
 //! Cancelling an order.
 //!
 //! What lives here: the command.
-//! What is always true: what is delivered stays delivered; pending units are refunded at once.
+//! What is always true: what is delivered stays delivered; pending units are refunded at once; the database says whether the
+//! caller's session still lives.
 //! What is not here: how units are settled (`settle.rs`).
 
-use entity::ids::{OrderId, StockWriterId};
+use entity::ids::StockWriterId;
 use entity::orders;
 use entity::state::{OrderFailureCode, Scope};
 
 use super::model::is_terminal;
 use super::queries;
 use super::refusal::OrderRefusal;
-use super::settle::{self, Outcome};
+use super::settle::{self, Locked, Outcome};
 use crate::ctx::Ctx;
-use crate::domain::{audit, feed};
-use crate::problem::Failure;
+use crate::domain::{audit, feed, identity};
+use crate::problem::{Failure, Problem};
 use crate::store::{self, Transaction};
 
 /// By what an order is named: its id or its reference.
@@ -26,18 +27,37 @@ pub enum OrderName {
     Reference(String),
 }
 
+impl OrderName {
+    /// The refusal where no order has this name.
+    fn unknown(&self) -> Failure<OrderRefusal> {
+        let field = match self {
+            Self::Id(_) => "orderId",
+            Self::Reference(_) => "reference",
+        };
+        Failure::Refused(OrderRefusal::OrderNotFound { field })
+    }
+}
+
 /// Refunds what of an order is still pending.
 ///
 /// # Errors
-/// NOT_FOUND; NOT_CANCELLABLE if nothing could be stopped.
+/// UNAUTHENTICATED, FORBIDDEN without orders:write; NOT_FOUND; NOT_CANCELLABLE if nothing could be stopped.
 pub async fn cancel(ctx: &Ctx, name: OrderName) -> Result<orders::Model, Failure<OrderRefusal>> {
     let actor = ctx.require(Scope::OrdersWrite)?;
+    let session = actor.session;
     let found = queries::find_by_name(ctx, actor.partner, &name).await?;
-    let id = found.ok_or(Failure::Refused(OrderRefusal::OrderNotFound))?.id;
+    let id = found.ok_or_else(|| name.unknown())?.id;
     let in_transaction = ctx.clone();
     let order = store::write(&ctx.deps, move |transaction| {
-        let ctx = in_transaction.clone();
-        Box::pin(async move { cancel_locked(&ctx, transaction, id).await })
+        let (ctx, name) = (in_transaction.clone(), name.clone());
+        Box::pin(async move {
+            // The session was believed as it was up to 5 s ago: that will not do where money moves.
+            if !identity::dead_sessions(transaction, ctx.now, &[session]).await?.is_empty() {
+                return Err(Problem::unauthenticated().into());
+            }
+            let locked = settle::lock(transaction, id).await?.ok_or_else(|| name.unknown())?;
+            cancel_locked(&ctx, transaction, locked).await
+        })
     })
     .await?;
     feed::wake(&ctx.deps);
@@ -47,13 +67,11 @@ pub async fn cancel(ctx: &Ctx, name: OrderName) -> Result<orders::Model, Failure
 async fn cancel_locked(
     ctx: &Ctx,
     transaction: &Transaction,
-    id: OrderId,
+    mut locked: Locked,
 ) -> Result<orders::Model, Failure<OrderRefusal>> {
-    let locked = settle::lock(transaction, id).await?.ok_or(Failure::Refused(OrderRefusal::OrderNotFound))?;
     if is_terminal(locked.order.status) || locked.open.is_empty() {
         return Err(Failure::Refused(OrderRefusal::NotCancellable));
     }
-    let mut locked = locked;
     locked.order.cancel_requested_at = Some(ctx.now);
     let outcome = Outcome {
         codes: Vec::new(),
@@ -61,8 +79,8 @@ async fn cancel_locked(
         failure: Some(OrderFailureCode::Cancelled),
         reason: "cancelled",
     };
-    let entry =
-        audit::Entry::new(ctx, "orders.cancelled", id, &serde_json::json!({ "units": locked.open.len() }));
+    let facts = serde_json::json!({ "units": locked.open.len() });
+    let entry = audit::Entry::new(ctx, "orders.cancelled", locked.order.id, &facts);
     audit::record(transaction, &[entry]).await?;
     // A cancelling moves no stock, so that its writer never writes.
     let writer = StockWriterId::from_uuid(ctx.uuid());

@@ -15,6 +15,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use serde::Serialize;
 
 use super::cancel::OrderName;
+use super::input::is_reference;
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 use crate::store::ColumnKind::{Integer, Text};
@@ -42,7 +43,7 @@ pub async fn get(ctx: &Ctx, partner: PartnerId, id: OrderId) -> Result<orders::M
     owned.one(&ctx.database().reader).await?.ok_or_else(Problem::not_found)
 }
 
-/// A partner's order by its name; `None` for a malformed id.
+/// A partner's order by its name; `None` for what cannot be the name of any.
 ///
 /// # Errors
 /// What the database says.
@@ -57,7 +58,10 @@ pub async fn find_by_name(
             Ok(id) => owned.filter(orders::Column::Id.eq(id)),
             Err(_) => return Ok(None),
         },
-        OrderName::Reference(reference) => owned.filter(orders::Column::Reference.eq(reference.as_str())),
+        OrderName::Reference(reference) if is_reference(reference) => {
+            owned.filter(orders::Column::Reference.eq(reference.as_str()))
+        }
+        OrderName::Reference(_) => return Ok(None),
     };
     Ok(named.one(&ctx.database().reader).await?)
 }
@@ -100,7 +104,9 @@ fn filtered(partner: PartnerId, filter: &OrderFilter) -> Select<orders::Entity> 
         select = select.filter(orders::Column::Status.is_in(status.iter().copied()));
     }
     if let Some(product) = &filter.product_id {
-        select = select.filter(orders::Column::ProductId.eq(product.as_str()));
+        // None of what no table can hold: that is no order, and no statement that fails.
+        let product = Some(product.as_str()).filter(|product| store::can_hold(product));
+        select = select.filter(orders::Column::ProductId.is_in(product));
     }
     if let Some(since) = filter.created_since {
         select = select.filter(orders::Column::CreatedAt.gte(since));

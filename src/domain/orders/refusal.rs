@@ -96,7 +96,10 @@ pub enum OrderRefusal {
         fields: Vec<String>,
     },
     /// There is no such order.
-    OrderNotFound,
+    OrderNotFound {
+        /// The input that named it, in camel case.
+        field: &'static str,
+    },
     /// Neither or both of id and reference are given.
     OneNameNeeded,
     /// Nothing of the order could be stopped.
@@ -130,7 +133,7 @@ impl Refusal for OrderRefusal {
             Self::OutOfStock { .. } => ErrorCode::OutOfStock,
             Self::InsufficientFunds { .. } => ErrorCode::InsufficientFunds,
             Self::IdempotencyMismatch { .. } => ErrorCode::IdempotencyMismatch,
-            Self::OrderNotFound => ErrorCode::NotFound,
+            Self::OrderNotFound { .. } => ErrorCode::NotFound,
             Self::NotCancellable => ErrorCode::NotCancellable,
         }
     }
@@ -178,7 +181,7 @@ impl Refusal for OrderRefusal {
             Self::IdempotencyMismatch { order, fields } => {
                 format!("the reference belongs to {} with another {}", order.id, fields.join(", "))
             }
-            Self::OrderNotFound => "there is no such order".to_owned(),
+            Self::OrderNotFound { .. } => "there is no such order".to_owned(),
             Self::OneNameNeeded => "give orderId or reference, exactly one of them".to_owned(),
             Self::NotCancellable => "nothing of the order can be stopped any more".to_owned(),
         }
@@ -203,8 +206,8 @@ impl Refusal for OrderRefusal {
             Self::RecipientNotTaken => path(&["recipient"]),
             Self::PolicyNotAllowed { .. } => path(&["failurePolicy"]),
             Self::ChargeNotFound | Self::ChargeExpired | Self::ChargeUsed => path(&["chargeId"]),
-            Self::ChargeMismatch { field } => path(&[field]),
-            Self::OrderNotFound | Self::OneNameNeeded => path(&["orderId"]),
+            Self::ChargeMismatch { field } | Self::OrderNotFound { field } => path(&[field]),
+            Self::OneNameNeeded => path(&["orderId"]),
             Self::InsufficientFunds { .. } | Self::NotCancellable => None,
         }
     }

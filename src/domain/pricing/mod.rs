@@ -22,7 +22,7 @@ pub use import_rates::{BadRate, RatesRefusal, RatesReport, import_rates};
 pub use jobs::watch;
 pub use live::{ExchangeRate, Live, exchange_rate, load, refresh};
 pub use model::{Factors, Found, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, unit_price};
-pub use queries::{find_charge, find_charges};
+pub use queries::{find_charge, find_charges, require_reader};
 pub use quote::{Price, draft_charge, price};
 pub use refusals::{ChargeRefusal, PriceRefusal};
 pub use rules::{RuleRefusal, RuleTarget, RuleValue, find_partner, list_rules, remove_rule, set_rule};

@@ -1,24 +1,25 @@
 //! What callers learn of errors in resolvers.
 //!
 //! Lives here: [`tell`], which masks what is not meant for callers. A resolver answers a [`Problem`] by `?`.
-//! Always true: every error has `extensions.code`; an error that no code of ours has marked says nothing but the
-//! request's id, and is logged here, once, in full.
+//! Always true: every error has `extensions.code` and is told, however many there are, for a null without an error would
+//! read as a value; an error that no code of ours has marked says nothing but the request's id, and is logged here, once,
+//! in full.
 //! Not here: refusals before execution (pipeline/refusal.rs) and userErrors, which are data.
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 use serde_json::{Map, Value as Json};
 
 use super::pipeline::answer::AnswerError;
-use super::pipeline::refusal::{FAULTS, cut};
+use super::pipeline::refusal::cut;
 use crate::problem::{ErrorCode, Problem};
 
 /// All that a caller learns of a fault of the server.
 pub const MASKED: &str = "The server met a fault of its own. Tell its operator the request id.";
 
-/// The first of these errors as callers read them, at most ten.
+/// These errors of fields as callers read them.
 #[must_use]
 pub fn tell(errors: Vec<ServerError>, request_id: &str) -> Vec<AnswerError> {
-    errors.into_iter().take(FAULTS).map(|error| told(error, request_id)).collect()
+    errors.into_iter().map(|error| told(error, request_id)).collect()
 }
 
 fn told(error: ServerError, request_id: &str) -> AnswerError {
@@ -130,10 +131,5 @@ mod tests {
         );
         assert_eq!(told[3].extensions["code"], "SERVICE_UNAVAILABLE");
         assert!(!told[3].message.contains("10.0.0.1"));
-    }
-
-    #[test]
-    fn at_most_ten_are_told() {
-        assert_eq!(tell(vec![ServerError::new("x", None); 500], "r").len(), 10);
     }
 }

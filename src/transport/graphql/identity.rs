@@ -336,7 +336,7 @@ impl IdentityMutation {
         }))
     }
 
-    /// Exchange a refresh token for a new pair. Each works once; a second use after its successor was used ends the session.
+    /// Exchange a refresh token for a new pair. Each works once; a second use after its successor was used ends the session. Limited to 30 exchanges a minute for an address.
     async fn refresh_token(
         &self,
         context: &Context<'_>,

@@ -1,7 +1,9 @@
 //! The objects behind ids.
 //!
 //! What lives here: the `Node` interface and the fields that find what an id names.
-//! What is always true: the id's prefix tells the kind; a product's id is its sku; what is not the caller's reads as missing.
+//! What is always true: the id's prefix tells the kind; a product's id is its sku; what is not the caller's reads as missing;
+//! an id asks for the scope that the field of its kind asks for, and of many ids one that fails is null, with its error, by
+//! itself.
 //! What is not here: the objects.
 
 use async_graphql::{Context, ID, Interface, Object};
@@ -12,14 +14,15 @@ use super::charges::Charge;
 use super::codes::{self, Voucher};
 use super::events::{Event, OrderEvent, WalletEvent, event};
 use super::identity::{AdminAccount, ApiCredential, Partner};
+use super::list::List;
 use super::loaders::load;
 use super::orders::{Order, Unit};
 use super::products::{Brand, CatalogNode, Category, Country, Currency, Product, snapshot};
 use super::request_loaders::Loaders;
 use super::types::request;
 use super::wallet::{Wallet, WalletEntry};
-use crate::domain::identity;
 use crate::domain::orders::queries::UnitRange;
+use crate::domain::{identity, pricing};
 use crate::problem::Problem;
 
 /// The most ids that one field takes.
@@ -84,6 +87,9 @@ impl From<Event> for Node {
     }
 }
 
+/// What came of one id among many: an object, nothing, or a problem of its own.
+type Found = Option<Result<Node, Problem>>;
+
 /// The reads by id.
 #[derive(Debug, Default)]
 pub struct NodeQuery;
@@ -99,17 +105,17 @@ impl NodeQuery {
         find(context, &id).await.transpose()
     }
 
-    /// The objects behind up to 100 ids, in their order; null where there is none that this caller may see.
+    /// The objects behind up to 100 ids, in their order; null where there is none that this caller may see. An id whose kind needs a scope that the caller lacks has an error of its own, and leaves the others be.
     async fn nodes(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The ids, at most 100.")] ids: Vec<ID>,
-    ) -> Option<Result<Vec<Option<Node>>, Problem>> {
+    ) -> Option<Result<List<Found>, Problem>> {
         if ids.len() > MOST_IDS {
             return Some(Err(Problem::bad_argument("ids", "`ids` must be at most 100")));
         }
         let found = futures_util::future::join_all(ids.iter().map(|id| find(context, id))).await;
-        Some(found.into_iter().collect())
+        Some(Ok(found.into_iter().map(Result::transpose).collect()))
     }
 }
 
@@ -138,6 +144,7 @@ async fn find_owned(context: &Context<'_>, id: &str) -> Result<Option<Node>, Pro
         return Ok(codes::find(context, id).await?.map(Node::Voucher));
     }
     if let Ok(id) = id.parse::<ChargeId>() {
+        pricing::require_reader(request(context))?;
         return Ok(load(&loaders.charges, id).await?.map(|charge| Node::Charge(Charge(charge))));
     }
     if let Ok(id) = id.parse::<WalletId>() {

@@ -6,6 +6,8 @@
 //! render it.
 //! What is not here: any feature's objects.
 
+use std::str::FromStr;
+
 use async_graphql::{
     Context, InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, SimpleObject, Value,
 };
@@ -79,13 +81,28 @@ pub struct CountryCode(pub String);
 #[Scalar(specified_by_url = "https://www.iso.org/iso-3166-country-codes.html")]
 impl ScalarType for CountryCode {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let well_formed = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        let code = |text: &str| well_formed(text).then(|| Self(text.to_owned()));
-        text(value, code, "a country is an ISO 3166-1 alpha-2 code in capitals, such as US")
+        text(
+            value,
+            |text| text.parse().ok(),
+            "a country is an ISO 3166-1 alpha-2 code in capitals, such as US",
+        )
     }
 
     fn to_value(&self) -> Value {
         Value::String(self.0.clone())
+    }
+}
+
+/// What is no country's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotACountryCode;
+
+impl FromStr for CountryCode {
+    type Err = NotACountryCode;
+
+    fn from_str(text: &str) -> Result<Self, NotACountryCode> {
+        let well_formed = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        if well_formed { Ok(Self(text.to_owned())) } else { Err(NotACountryCode) }
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::problem_details::ProblemDetails;
 use crate::problem::{ErrorCode, Problem};
 use crate::store::{PageRequest, Slice, decode_cursor};
+use crate::transport::graphql::types::CountryCode;
 
 /// How many items a page has when nothing is said.
 const DEFAULT_LIMIT: i32 = 20;
@@ -178,6 +179,13 @@ impl Parameters {
         let Some(text) = self.text(name) else { return Ok(None) };
         let parsed = text.parse().map(Some);
         parsed.map_err(|_| ProblemDetails::of_input(name, format!("{name} must be {wanted}")))
+    }
+
+    /// A country. One that is not known is an empty page; what is no country's code at all is refused, as in GraphQL.
+    pub fn country(&self, name: &str) -> Result<Option<String>, ProblemDetails> {
+        let country =
+            self.parse::<CountryCode>(name, "an ISO 3166-1 alpha-2 code in capitals, such as US")?;
+        Ok(country.map(|code| code.0))
     }
 
     /// How many items are wanted.

@@ -1,8 +1,9 @@
 //! What callers of the facade learn of errors: RFC 9457 problems.
 //!
 //! Lives here: [`ProblemDetails`], and the ways of a [`Problem`] and of a feature's refusal into one.
-//! Always true: the code is that of the contract and tells the status; inputs are named in snake_case; a fault of the server
-//! says nothing but the request's id, and is logged here, once, in full.
+//! Always true: the code is that of the contract and tells the status; members come in the order in which they are read, what
+//! is wrong first; inputs are named in snake_case; a fault of the server says nothing but the request's id, and is logged
+//! here, once, in full.
 //! Not here: which errors there are.
 
 use std::error::Error;
@@ -12,7 +13,8 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use entity::ids::RequestId;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::shapes::Money;
 use crate::domain::orders::OrderRefusal;
@@ -99,23 +101,20 @@ impl ProblemDetails {
             tracing::error!(%request_id, code = %self.code, %cause, "a call failed");
         }
         let masked = self.code == ErrorCode::InternalServerError;
-        let mut members = Map::new();
-        members.insert("type".to_owned(), json!("about:blank"));
-        members.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or("Error")));
-        members.insert("status".to_owned(), json!(self.status.as_u16()));
-        members.insert("detail".to_owned(), json!(if masked { MASKED } else { &*self.detail }));
-        members.insert("code".to_owned(), json!(self.code.as_str()));
-        if let Some(field) = self.field {
-            members.insert("field".to_owned(), json!(field));
-        }
-        if masked {
-            members.insert("request_id".to_owned(), json!(request_id));
-        }
-        if let Some(retry_after_ms) = self.retry_after_ms {
-            members.insert("retry_after_ms".to_owned(), json!(retry_after_ms));
-        }
-        members.extend(self.facts.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let mut response = (self.status, Value::Object(members).to_string()).into_response();
+        let members = Members {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: if masked { MASKED } else { &self.detail },
+            code: self.code.as_str(),
+            field: self.field.as_deref(),
+            request_id: masked.then_some(request_id),
+            retry_after_ms: self.retry_after_ms,
+            facts: Facts(&self.facts),
+        };
+        // Texts and numbers always are JSON.
+        let body = serde_json::to_string(&members).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -126,6 +125,33 @@ impl ProblemDetails {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000).max(1)));
         }
         response
+    }
+}
+
+/// The members of a problem, in the order in which a person reads them.
+#[derive(Serialize)]
+struct Members<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(flatten)]
+    facts: Facts<'a>,
+}
+
+/// What belongs to one kind of problem, in its own order.
+struct Facts<'a>(&'a [(&'static str, Value)]);
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
@@ -172,7 +198,7 @@ pub fn of_order(failure: Failure<OrderRefusal>) -> ProblemDetails {
             .with_fact("charge_id", charge.id.to_string())
             .with_fact("total", Money::from_minor(charge.total_minor, charge.currency).to_json()),
         // The address names the order, and no input does.
-        OrderRefusal::OrderNotFound => ProblemDetails { field: None, ..details },
+        OrderRefusal::OrderNotFound { .. } => ProblemDetails { field: None, ..details },
         _ => details,
     }
 }

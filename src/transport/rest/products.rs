@@ -156,7 +156,7 @@ pub async fn list(call: Call) -> Outcome {
     ctx.require(Scope::CatalogRead)?;
     let text = |name| parameters.text(name).map(str::to_owned);
     let filter = ProductFilter {
-        country: text("country"),
+        country: parameters.country("country")?,
         category: text("category"),
         brand: text("brand"),
         search: text("search"),

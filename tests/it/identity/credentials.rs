@@ -64,6 +64,10 @@ both_databases! {
         assert_eq!(made.at("createApiCredential.credential.scopes"), &json!(["CATALOG_READ"]));
         partner.graphql(CREATE, create("  ", &Value::Null)).await
             .expect_user_errors("createApiCredential", &[("INVALID_INPUT", "input.name")]);
+        // Of the default, such a maker has nothing to give.
+        let maker = limited(&app, &partner, "account:write").await;
+        app.client.graphql(&maker, CREATE, json!({ "input": { "name": "x" } })).await
+            .expect_user_errors("createApiCredential", &[("INVALID_INPUT", "input.scopes")]);
         assert_eq!(app.database.number("SELECT count(*) FROM api_credentials WHERE name = 'x'").await, 1);
     }
 

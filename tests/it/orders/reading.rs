@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{codes, order};
 use crate::support::catalog::STEAM_50;
+use crate::support::seed::SeededPartner;
 
 both_databases! {
     async fn orders_are_found_by_id_reference_and_node(app: SmallCatalog) {
@@ -65,6 +66,34 @@ both_databases! {
         assert_eq!(read.list("orders.nodes.0.vouchers").len(), 5);
         assert_eq!(app.database.number(audited).await, 4);
         assert_eq!(read.header("cache-control"), "no-store");
+    }
+
+    async fn every_code_that_may_not_be_read_has_an_error_of_its_own(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for n in 0..12 {
+            order(&partner, json!({ "productId": STEAM_50, "reference": format!("r{n}") })).await.payload("createOrder");
+        }
+        let made = partner.graphql(
+            "mutation { createApiCredential(input: { name: \"reader\", scopes: [ORDERS_READ] }) {
+                credential { username } password userErrors { code } } }", json!({})).await;
+        let account = SeededPartner {
+            id: partner.account.id.clone(),
+            username: made.text("createApiCredential.credential.username").to_owned(),
+            password: made.text("createApiCredential.password").to_owned(),
+        };
+        let reader = app.sign_in(&account).await;
+        let answer = reader.graphql("{ orders(first: 20) { nodes { reference vouchers { code } } } }", json!({})).await;
+        let orders = answer.body_at("data.orders.nodes").as_array().expect("a list");
+        assert!(orders.iter().all(|order| order["reference"].is_string() && order["vouchers"].is_null()), "{answer:#?}");
+        // Which is told first is a matter of chance; that each is told, and once, is not.
+        let errors = answer.body_at("errors").as_array().expect("a list");
+        let mut places: Vec<i64> = errors.iter().map(|error| error["path"][2].as_i64().expect("a place")).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..12).collect::<Vec<_>>());
+        for error in errors {
+            assert_eq!(error["extensions"]["code"], "FORBIDDEN", "{error}");
+            assert_eq!((&error["path"][1], &error["path"][3]), (&json!("nodes"), &json!("vouchers")), "{error}");
+        }
     }
 
     async fn the_product_as_sold_does_not_change_with_the_catalog(app: SmallCatalog) {

@@ -103,9 +103,14 @@ both_databases! {
         let id = placed.text("createOrder.order.id");
         let refused = partner.graphql(CANCEL, json!({ "input": { "orderId": id } })).await;
         refused.expect_user_errors("cancelOrder", &[("NOT_CANCELLABLE", "")]);
-        for input in [json!({ "orderId": id }), json!({ "orderId": "ord_nonsense" }), json!({ "reference": "done" })] {
+        for (input, field) in [
+            (json!({ "orderId": id }), "input.orderId"),
+            (json!({ "orderId": "ord_nonsense" }), "input.orderId"),
+            (json!({ "reference": "done" }), "input.reference"),
+            (json!({ "reference": "no reference" }), "input.reference"),
+        ] {
             let foreign = other.graphql(CANCEL, json!({ "input": input })).await;
-            foreign.expect_user_errors("cancelOrder", &[("NOT_FOUND", "input.orderId")]);
+            foreign.expect_user_errors("cancelOrder", &[("NOT_FOUND", field)]);
         }
         for input in [json!({}), json!({ "orderId": id, "reference": "done" })] {
             let unnamed = partner.graphql(CANCEL, json!({ "input": input })).await;

@@ -110,6 +110,11 @@ both_databases! {
             ("/api/v1/products?cursor=*", "cursor"),
             ("/api/v1/products?cursor=b3RoZXI", "cursor"),
             ("/api/v1/products?page=2", "page"),
+            ("/api/v1/products?country=usa", "country"),
+            ("/api/v1/products?country=us", "country"),
+            ("/api/v1/products?country=", "country"),
+            ("/api/v1/products?cursor=", "cursor"),
+            ("/api/v1/products?limit=", "limit"),
             ("/api/v1/products?limit=1&limit=2", "limit"),
             ("/api/v1/wallets?cursor=b3RoZXI", "cursor"),
             ("/api/v1/orders?cursor=b3RoZXI", "cursor"),
@@ -122,6 +127,10 @@ both_databases! {
         }
         let long = "x".repeat(101);
         expect(&partner.get(&format!("/api/v1/products?search={long}")).await, 422, "BAD_USER_INPUT", "search");
+        // What is well-formed and unknown is an empty page.
+        for address in ["country=ZZ", "category=nothing", "brand=nothing", "search=nothing", "category=", "brand="] {
+            assert_eq!(partner.get(&format!("/api/v1/products?{address}")).await.body["data"], json!([]), "{address}");
+        }
         assert_eq!(app.order_count().await, 0);
     }
 
@@ -192,6 +201,45 @@ both_databases! {
         let wrong = app.client.rest(Method::GET, "/auth/login", "", &Value::Null).await;
         expect(&wrong, 405, "BAD_REQUEST", "");
         expect(&app.client.rest(Method::GET, "/api/v1/nothing", "", &Value::Null).await, 404, "NOT_FOUND", "");
+    }
+
+    /// A person reads a problem as it was sent: what it is comes first.
+    async fn the_members_of_a_problem_come_in_reading_order(app: SmallCatalog) {
+        app.books_are_broken();
+        let partner = app.partner_with("USD", 1_000).await;
+        let (rich, token) = (app.partner().await.session.token, partner.session.token.as_str());
+        let order = json!({ "product_id": STEAM_50, "reference": "r1" });
+        let placed = app.client.rest(Method::POST, ORDERS, &rich, &order).await;
+        let id = placed.body["id"].as_str().unwrap();
+        app.database.execute("UPDATE orders SET product_snapshot = 'nothing'").await;
+        let begin = |title: &str, status: u16| format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"");
+        for (method, address, token, body, beginning, end) in [
+            (Method::GET, ORDERS, "", "", begin("Unauthorized", 401),
+                "sign in first: this needs a valid access token\",\"code\":\"UNAUTHENTICATED\"}"),
+            (Method::GET, "/nothing", "", "", begin("Not Found", 404),
+                "There is nothing at this address.\",\"code\":\"NOT_FOUND\"}"),
+            (Method::DELETE, ORDERS, "", "", begin("Method Not Allowed", 405),
+                "this address takes other methods: see Allow\",\"code\":\"BAD_REQUEST\"}"),
+            (Method::POST, ORDERS, token, "[]", begin("Bad Request", 400),
+                "the body must be one JSON object\",\"code\":\"BAD_REQUEST\"}"),
+            (Method::GET, "/api/v1/orders?limit=0", token, "", begin("Unprocessable Entity", 422),
+                "limit must be 1 to 100\",\"code\":\"BAD_USER_INPUT\",\"field\":\"limit\"}"),
+            (Method::POST, ORDERS, token, &order.to_string(), begin("Payment Required", 402),
+                "the order costs 49.40 USD and the wallet has 10.00 USD available\",\"code\":\"INSUFFICIENT_FUNDS\",\
+                \"required\":{\"amount\":\"49.40\",\"currency\":\"USD\"},\"available\":{\"amount\":\"10.00\",\"currency\":\"USD\"}}"),
+            (Method::GET, &format!("{ORDERS}/{id}"), &rich, "", begin("Internal Server Error", 500),
+                "The server met a fault of its own. Tell its operator the request id.\",\"code\":\"INTERNAL_SERVER_ERROR\",\
+                \"request_id\":\"req_"),
+        ] {
+            let mut request = app.client.request(method, address).header("content-type", "application/json");
+            if !token.is_empty() {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.body(body.to_owned()).send().await.expect("the server answers");
+            let text = answer.text().await.expect("the body arrives whole");
+            let expected = beginning + end;
+            assert_eq!(text.get(..expected.len()), Some(expected.as_str()), "{text}");
+        }
     }
 
     async fn too_many_sign_ins_are_told_when_to_return(app: SmallCatalog) {

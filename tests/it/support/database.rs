@@ -48,6 +48,25 @@ pub struct TestDatabase {
     postgres_name: Option<String>,
 }
 
+/// What keeps writers out, beside the server, until it is released.
+#[derive(Debug)]
+pub enum Held {
+    /// The one write lock of an SQLite file.
+    Sqlite(sqlx::SqliteConnection),
+    /// Locks of PostgreSQL's tables, which readers pass.
+    Postgres(PgConnection),
+}
+
+impl Held {
+    /// Lets writers in again.
+    pub async fn release(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.expect("it closes"),
+            Self::Postgres(connection) => connection.close().await.expect("it closes"),
+        }
+    }
+}
+
 /// A number for PostgreSQL's advisory lock, taken while a template is built. Any would do.
 const TEMPLATE_LOCK: i64 = 0x6f63_746f;
 
@@ -126,6 +145,22 @@ impl TestDatabase {
                 let mut connection = PgConnection::connect(&self.url).await?;
                 sqlx::raw_sql(sql).execute(&mut connection).await?;
                 connection.close().await
+            }
+        }
+    }
+
+    /// Keeps every writer of these tables out, until it is released: on SQLite there is one lock for all.
+    pub async fn hold(&self, tables: &str) -> Held {
+        match self.dialect {
+            Dialect::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("SQLite opens");
+                sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.expect("nobody else writes");
+                Held::Sqlite(connection)
+            }
+            Dialect::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+                execute(&mut connection, &format!("BEGIN; LOCK TABLE {tables} IN EXCLUSIVE MODE")).await;
+                Held::Postgres(connection)
             }
         }
     }

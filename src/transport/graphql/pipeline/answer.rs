@@ -1,7 +1,8 @@
 //! What goes back to the caller, whatever carried the request.
 //!
 //! Lives here: [`Answer`] and its JSON.
-//! Always true: every error has `extensions.code`; a request error has no `data`; at most ten errors are told.
+//! Always true: every error has `extensions.code`; a request error has no `data`; a refusal tells at most ten errors, an
+//! execution all of its fields'.
 //! Not here: media types and HTTP statuses (media.rs), what an unexpected error may say (../errors.rs).
 
 use async_graphql::{PathSegment, Pos, Value as ConstValue};
