@@ -26,6 +26,7 @@ mod playground;
 mod readme;
 mod reference;
 mod rest;
+mod retention;
 mod schema;
 mod stock;
 mod tidy;
