@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Deps};
+use crate::domain::events;
 use crate::domain::feed::{self, Feed};
 use crate::domain::identity::{self, Identity};
 use crate::domain::orders::{self, Desks};
@@ -91,10 +92,17 @@ where
 
 async fn sweep(deps: Arc<Deps>) {
     let mut timer = tokio::time::interval(SWEEP_EVERY);
+    let mut charges = pricing::ChargeSweep::default();
     loop {
         timer.tick().await;
-        if let Err(problem) = identity::sweep(&Ctx::system(Arc::clone(&deps))).await {
-            tracing::warn!(%problem, "nothing was swept; it is tried again");
+        let ctx = Ctx::system(Arc::clone(&deps));
+        let swept = [
+            identity::sweep(&ctx).await.map(drop),
+            events::sweep(&ctx).await.map(drop),
+            charges.run(&ctx).await.map(drop),
+        ];
+        for problem in swept.into_iter().filter_map(Result::err) {
+            tracing::warn!(%problem, "not everything that has expired was swept; it is tried again");
         }
     }
 }

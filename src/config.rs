@@ -106,6 +106,10 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_LOG_FORMAT", global = true, value_enum)]
     pub log_format: Option<LogFormat>,
 
+    /// How long events are kept for those who read the feed, in days [default: 90]
+    #[arg(long, env = "OCTOPUS_EVENT_RETENTION_DAYS", global = true)]
+    pub event_retention_days: Option<u32>,
+
     /// How many connections to keep to PostgreSQL, half of them for writing [default: 16]
     #[arg(long, env = "OCTOPUS_DATABASE_CONNECTIONS", global = true)]
     pub database_connections: Option<u32>,
@@ -152,6 +156,7 @@ pub struct Config {
     pub cost_per_second: u32,
     pub log: String,
     pub log_format: LogFormat,
+    pub event_retention_days: u32,
     pub database_connections: u32,
 }
 
@@ -234,6 +239,7 @@ impl Settings {
             cost_per_second: self.cost_per_second.or(file.cost_per_second).unwrap_or(50_000),
             log: self.log.or(file.log).unwrap_or_else(|| "info,sea_orm_migration=warn".to_owned()),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
+            event_retention_days: self.event_retention_days.or(file.event_retention_days).unwrap_or(90),
             database_connections: self.database_connections.or(file.database_connections).unwrap_or(16),
         };
         config.checked()
@@ -242,7 +248,7 @@ impl Settings {
 
 impl Config {
     fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &str, &str); 8] = [
+        let bounds: [(bool, &str, &str); 9] = [
             (self.charge_ttl_secs >= 1, "charge_ttl_secs", "at least 1"),
             (self.unit_deadline_secs >= 1, "unit_deadline_secs", "at least 1"),
             (self.default_margin_bps < 10_000, "default_margin_bps", "less than 10000"),
@@ -254,6 +260,8 @@ impl Config {
             ),
             (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
             (self.order_queue >= 1, "order_queue", "at least 1"),
+            // What partners are promised.
+            (self.event_retention_days >= 30, "event_retention_days", "at least 30"),
             (self.database_connections >= 8, "database_connections", "at least 8"),
         ];
         match bounds.into_iter().find(|(kept, _, _)| !kept) {
@@ -266,6 +274,13 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_are_kept_for_a_month_at_least() {
+        let kept = |days| Settings { event_retention_days: Some(days), ..Settings::default() };
+        assert!(kept(29).complete(Settings::default()).is_err());
+        assert!(kept(30).complete(Settings::default()).is_ok());
+    }
 
     #[test]
     fn the_documented_file_says_the_defaults() {

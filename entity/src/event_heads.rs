@@ -1,10 +1,11 @@
-//! The number of the last event of each partner.
+//! The numbers of the first kept and the last event of each partner.
 
 use sea_orm::entity::prelude::*;
 
 use crate::ids::PartnerId;
+use crate::timestamp::Timestamp;
 
-/// The number of the last event of each partner.
+/// The numbers of the first kept and the last event of each partner.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event_heads")]
 pub struct Model {
@@ -13,6 +14,10 @@ pub struct Model {
     pub partner_id: PartnerId,
     /// The last event's number; 0 before the first.
     pub sequence: i64,
+    /// The number of the first event that is kept; one more than the last if none is.
+    pub kept_from: i64,
+    /// The instant from which on all events are kept; the beginning of time while all are.
+    pub kept_since: Timestamp,
 }
 
 /// Joins are written where they are needed.

@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::ids::StockWriterId;
+use crate::timestamp::Timestamp;
 
 /// The number of the last stock move of each writer.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -13,6 +14,8 @@ pub struct Model {
     pub writer: StockWriterId,
     /// Its last move's number; 0 before the first.
     pub n: i64,
+    /// When it moved, by the database's clock: at most a minute before its last move.
+    pub moved_at: Timestamp,
 }
 
 /// Joins are written where they are needed.

@@ -14,7 +14,7 @@ crate::dialect::migration! {
         )",
         "INSERT INTO versions (subject, version) VALUES ('catalog', 1), ('rates', 1), ('price_rules', 1), ('keys', 1)",
         "postgres: CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
+            BEGIN RAISE EXCEPTION '% keeps its rows as they are', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$",
     ],
     down: ["DROP TABLE versions", "DROP TABLE installation", "postgres: DROP FUNCTION refuse_change()"]
 }

@@ -56,7 +56,13 @@ crate::dialect::migration! {
             CHECK (unit_price_minor = unit_sales_minor + unit_fx_minor + unit_fee_minor + unit_rounding_minor),
             UNIQUE (partner_id, id)
         )",
-        "immutable charges",
+        "CREATE INDEX charges_by_expiry ON charges (expires_at)",
+        "kept charges while EXISTS (SELECT 1 FROM orders o WHERE o.charge_id = OLD.id)",
     ],
-    down: ["DROP TABLE charges", "DROP TABLE price_rules", "DROP TABLE exchange_rates"]
+    down: [
+        "DROP TABLE charges",
+        "postgres: DROP FUNCTION charges_no_delete()",
+        "DROP TABLE price_rules",
+        "DROP TABLE exchange_rates",
+    ]
 }

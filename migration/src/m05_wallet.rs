@@ -23,7 +23,10 @@ crate::dialect::migration! {
             note {text},
             created_at BIGINT NOT NULL,
             CHECK (kind NOT IN ('CREDIT', 'ADJUSTMENT') OR reference IS NOT NULL),
-            CHECK (kind NOT IN ('SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND') OR order_id IS NOT NULL)
+            CHECK (kind NOT IN ('SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND') OR order_id IS NOT NULL),
+            CHECK (kind IN ('ADJUSTMENT', 'STOCK_LOAD') OR partner_id IS NOT NULL),
+            CHECK (order_id IS NULL OR partner_id IS NOT NULL)
+            {sqlite:, FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id)}
         )",
         "CREATE UNIQUE INDEX ledger_transactions_once ON ledger_transactions (partner_id, kind, reference)
             WHERE reference IS NOT NULL",
@@ -36,7 +39,7 @@ crate::dialect::migration! {
             account {text} NOT NULL CHECK (account IN
                 ('WALLET_AVAILABLE', 'WALLET_HELD', 'FUNDING', 'REVENUE_SALES', 'REVENUE_FX_MARGIN', 'REVENUE_FEES',
                  'REVENUE_ROUNDING', 'INVENTORY', 'COST_OF_GOODS', 'PAYABLE')),
-            wallet_id {text} REFERENCES wallets (id),
+            wallet_id {text},
             partner_id {text},
             currency {text} NOT NULL,
             scale INTEGER NOT NULL CHECK (scale BETWEEN 0 AND 6),
@@ -46,6 +49,7 @@ crate::dialect::migration! {
             balance_after BIGINT,
             created_at BIGINT NOT NULL,
             PRIMARY KEY (transaction_id, line),
+            FOREIGN KEY (partner_id, wallet_id) REFERENCES wallets (partner_id, id),
             CHECK ((account IN ('WALLET_AVAILABLE', 'WALLET_HELD')) = (wallet_id IS NOT NULL)),
             CHECK ((wallet_id IS NULL) = (partner_id IS NULL)),
             CHECK ((account = 'WALLET_AVAILABLE') = (wallet_sequence IS NOT NULL)),

@@ -1,4 +1,8 @@
 //! Keys, codes and the moves of stock.
+//!
+//! A stock writer is a desk, a worker or an import: each start of a server brings new ones. `moved_at` is the database's clock at
+//! most a minute before its last move, so that readers look only at those that moved lately, and a writer's update seldom
+//! touches the index.
 
 crate::dialect::migration! {
     "m06_vouchers",
@@ -43,16 +47,20 @@ crate::dialect::migration! {
             CHECK ((order_id IS NULL) = (unit_index IS NULL)),
             CHECK ((order_id IS NULL) = (partner_id IS NULL)),
             CHECK ((state = 'DELIVERED') = (delivered_at IS NOT NULL))
+            {sqlite:, FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index)}
         )",
         "CREATE UNIQUE INDEX vouchers_one_a_unit ON vouchers (order_id, unit_index) WHERE order_id IS NOT NULL",
         "CREATE INDEX vouchers_available ON vouchers (product_id, face_minor, usable_until, id)
             WHERE state = 'AVAILABLE'",
         "postgres: ALTER TABLE vouchers SET
             (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
+        "frozen vouchers when OLD.state = 'DELIVERED'",
         "CREATE TABLE stock_writers (
             writer {text} PRIMARY KEY,
-            n BIGINT NOT NULL CHECK (n >= 0)
-        )",
+            n BIGINT NOT NULL CHECK (n >= 0),
+            moved_at BIGINT NOT NULL
+        ){hot}",
+        "CREATE INDEX stock_writers_by_move ON stock_writers (moved_at)",
         "CREATE TABLE stock_moves (
             writer {text} NOT NULL REFERENCES stock_writers (writer),
             n BIGINT NOT NULL CHECK (n >= 1),

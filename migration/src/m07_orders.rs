@@ -1,4 +1,9 @@
 //! Orders, their units, and what became of held money.
+//!
+//! A foreign key costs a look-up for each row of each order. Those that guard money and ownership are here: whose order a
+//! ledger transaction pays, whose unit it is, which unit has a code. Left to `octopus verify` are those that one of its checks
+//! covers as well: the partner of a code (`delivered_units_have_their_code`), the order and the wallet of an event
+//! (`each_step_is_told_once`, `events_are_their_partners`).
 
 crate::dialect::migration! {
     "m07_orders",
@@ -54,7 +59,7 @@ crate::dialect::migration! {
         "CREATE INDEX orders_open ON orders (deadline_at, id) WHERE completed_at IS NULL",
         "CREATE INDEX orders_open_by_wallet ON orders (wallet_id) WHERE completed_at IS NULL",
         "CREATE TABLE order_units (
-            order_id {text} NOT NULL REFERENCES orders (id),
+            order_id {text} NOT NULL,
             unit_index INTEGER NOT NULL CHECK (unit_index BETWEEN 1 AND 1000),
             partner_id {text} NOT NULL,
             status {text} NOT NULL CHECK (status IN ('PENDING', 'AWAITING_VENDOR', 'DELIVERED', 'REFUNDED')),
@@ -63,6 +68,7 @@ crate::dialect::migration! {
             delivered_at BIGINT,
             refunded_at BIGINT,
             PRIMARY KEY (order_id, unit_index),
+            FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id),
             CHECK ((status = 'DELIVERED') = (delivered_at IS NOT NULL)),
             CHECK ((status = 'REFUNDED') = (refunded_at IS NOT NULL)),
             CHECK (funding = 'HOLD' OR status = 'DELIVERED')
@@ -87,10 +93,18 @@ crate::dialect::migration! {
             PRIMARY KEY (order_id, version),
             CHECK ((version = 1) = (from_status IS NULL))
         )",
+        "postgres: ALTER TABLE ledger_transactions ADD CONSTRAINT ledger_transactions_of_an_order
+            FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id)",
+        "postgres: ALTER TABLE vouchers ADD CONSTRAINT vouchers_of_a_unit
+            FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index)",
+        "frozen orders when OLD.completed_at IS NOT NULL",
+        "frozen order_units when OLD.status IN ('DELIVERED', 'REFUNDED')",
         "immutable unit_settlements",
         "immutable order_transitions",
     ],
     down: [
+        "postgres: ALTER TABLE vouchers DROP CONSTRAINT vouchers_of_a_unit",
+        "postgres: ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_of_an_order",
         "DROP TABLE order_transitions",
         "DROP TABLE unit_settlements",
         "DROP TABLE order_units",

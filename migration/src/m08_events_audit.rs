@@ -1,11 +1,17 @@
 //! The event feed and the audit log.
+//!
+//! The head of a feed says what is kept: the events from number `kept_from` on, among them all since `kept_since`. Only older
+//! ones can be removed.
 
 crate::dialect::migration! {
     "m08_events_audit",
     up: [
         "CREATE TABLE event_heads (
             partner_id {text} PRIMARY KEY REFERENCES partners (id),
-            sequence BIGINT NOT NULL CHECK (sequence >= 0)
+            sequence BIGINT NOT NULL CHECK (sequence >= 0),
+            kept_from BIGINT NOT NULL DEFAULT 1 CHECK (kept_from BETWEEN 1 AND sequence + 1),
+            kept_since BIGINT NOT NULL DEFAULT 0,
+            CHECK ((kept_from = 1) = (kept_since = 0))
         ){hot}",
         "CREATE TABLE events (
             partner_id {text} NOT NULL,
@@ -22,6 +28,8 @@ crate::dialect::migration! {
         "CREATE UNIQUE INDEX events_one_a_transition ON events (order_id, order_version)
             WHERE order_version IS NOT NULL",
         "CREATE INDEX events_by_order ON events (order_id, sequence) WHERE order_id IS NOT NULL",
+        "kept events while OLD.sequence >= coalesce(
+            (SELECT h.kept_from FROM event_heads h WHERE h.partner_id = OLD.partner_id), 0)",
         "CREATE TABLE audit_log (
             id {text} PRIMARY KEY,
             at BIGINT NOT NULL,
@@ -39,5 +47,10 @@ crate::dialect::migration! {
         "CREATE INDEX audit_log_by_partner ON audit_log (partner_id, id)",
         "immutable audit_log",
     ],
-    down: ["DROP TABLE audit_log", "DROP TABLE events", "DROP TABLE event_heads"]
+    down: [
+        "DROP TABLE audit_log",
+        "DROP TABLE events",
+        "postgres: DROP FUNCTION events_no_delete()",
+        "DROP TABLE event_heads",
+    ]
 }

@@ -1,9 +1,11 @@
 //! The event feed.
 //!
-//! What lives here: the one function that writes events, and what they say.
+//! What lives here: the one function that writes events, what they say, and the one that removes old ones (`sweep`).
 //! What is always true: a transaction's events are its last three statements; a partner's events number from 1 without gaps in
 //! commit order, because the row of its head is locked from the numbering to the commit; no event carries a code.
 //! What is not here: who reads them: subscriptions and the feed (`domain/feed.rs`).
+
+mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{ColumnKind, Transaction, insert_all, json, rowset, statement};
+
+pub use sweep::sweep;
 
 /// What an order's event says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

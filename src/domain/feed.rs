@@ -113,6 +113,7 @@ pub async fn run(deps: Arc<Deps>) {
 struct Head {
     partner_id: PartnerId,
     sequence: i64,
+    kept_from: i64,
 }
 
 async fn find_heads(connection: &impl ConnectionTrait, partners: &[PartnerId]) -> Result<Vec<Head>, DbErr> {
@@ -123,7 +124,7 @@ async fn find_heads(connection: &impl ConnectionTrait, partners: &[PartnerId]) -
     let rows: Vec<Row> = partners.iter().map(|partner_id| Row { partner_id: *partner_id }).collect();
     let backend = connection.get_database_backend();
     let sql = format!(
-        "SELECT h.partner_id, h.sequence FROM {} JOIN event_heads h ON h.partner_id = r.partner_id",
+        "SELECT h.partner_id, h.sequence, h.kept_from FROM {} JOIN event_heads h ON h.partner_id = r.partner_id",
         rowset(backend, 1, "r", &[("partner_id", Text)])
     );
     Head::find_by_statement(statement(backend, sql, [json(&rows)])).all(connection).await
@@ -195,11 +196,12 @@ pub async fn list_page(
     let limit = u64::try_from(size).ok().filter(|size| (1..=100).contains(size));
     let limit =
         limit.ok_or_else(|| Problem::bad_argument(argument, format!("`{argument}` must be 1 to 100")))?;
-    let from = match after {
-        Some(cursor) => check_cursor(ctx, actor.partner, cursor).await?,
-        None => 0,
-    };
-    let mut items = list_after(ctx, actor.partner, &interest, from, Some(limit + 1)).await?;
+    let from = after.map(sequence_of).transpose()?;
+    let mut items = list_after(ctx, actor.partner, &interest, from.unwrap_or(0), Some(limit + 1)).await?;
+    if let Some(from) = from {
+        // After the read, so that what a sweep took meanwhile is not passed over in silence.
+        check_place(ctx, actor.partner, from).await?;
+    }
     let has_next = u64::try_from(items.len()).is_ok_and(|length| length > limit);
     items.truncate(usize::try_from(limit).unwrap_or(0));
     Ok(FeedPage { events: Page { items, has_next, has_previous: after.is_some() }, interest })
@@ -261,21 +263,34 @@ pub fn cursor_of(sequence: i64) -> String {
 /// # Errors
 /// BAD_USER_INPUT naming `after`; CURSOR_EXPIRED if events behind it are not kept any more.
 pub async fn check_cursor(ctx: &Ctx, partner: PartnerId, cursor: &str) -> Result<i64, Problem> {
-    let malformed = || Problem::bad_argument("after", "`after` is not a cursor of this feed");
+    let sequence = sequence_of(cursor)?;
+    check_place(ctx, partner, sequence).await?;
+    Ok(sequence)
+}
+
+fn malformed() -> Problem {
+    Problem::bad_argument("after", "`after` is not a cursor of this feed")
+}
+
+fn sequence_of(cursor: &str) -> Result<i64, Problem> {
     let text = decode_cursor("after", cursor)?;
-    let sequence =
-        text.strip_prefix("evt:").and_then(|number| number.parse::<i64>().ok()).ok_or_else(malformed)?;
-    if sequence < 0 || sequence > find_head(ctx, partner).await? {
-        return Err(malformed());
-    }
-    let oldest =
-        events::owned_by(partner).order_by_asc(events::Column::Sequence).one(&ctx.database().reader).await?;
-    match oldest {
-        Some(oldest) if sequence + 1 < oldest.sequence => Err(Problem::new(
+    let number = text.strip_prefix("evt:").and_then(|number| number.parse::<i64>().ok());
+    number.filter(|sequence| *sequence >= 0).ok_or_else(malformed)
+}
+
+/// Whether a place is in the feed, and everything behind it still there.
+async fn check_place(ctx: &Ctx, partner: PartnerId, sequence: i64) -> Result<(), Problem> {
+    let heads = find_heads(&ctx.database().reader, &[partner]).await?;
+    let (last, kept_from) = heads.first().map_or((0, 1), |head| (head.sequence, head.kept_from));
+    if sequence > last {
+        Err(malformed())
+    } else if sequence + 1 < kept_from {
+        Err(Problem::new(
             ErrorCode::CursorExpired,
             "the events behind this cursor are not kept any more; begin without it",
-        )),
-        _ => Ok(sequence),
+        ))
+    } else {
+        Ok(())
     }
 }
 

@@ -157,11 +157,14 @@ pub fn can_hold(text: &str) -> bool {
 /// The database's own present in microseconds since 1970, as an expression: the one clock by which leases go, since the clocks
 /// of nodes differ.
 pub fn database_clock(deps: &Deps) -> String {
-    match (deps.clock.of_database(), deps.database.backend()) {
-        (Some(fixed), _) => fixed.micros().to_string(),
-        (None, DbBackend::Postgres) => {
-            "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)".to_owned()
-        }
-        (None, _) => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)".to_owned(),
+    let fixed = deps.clock.of_database();
+    fixed.map_or_else(|| engine_clock(deps.database.backend()).to_owned(), |fixed| fixed.micros().to_string())
+}
+
+/// The same, where no test stands for it: for what only servers and commands tell each other.
+pub const fn engine_clock(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
     }
 }

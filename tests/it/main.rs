@@ -29,6 +29,7 @@ mod pools;
 mod readme;
 mod reference;
 mod rest;
+mod retention;
 mod schema;
 mod stock;
 mod tidy;

@@ -2,7 +2,8 @@
 //!
 //! What lives here: a counter a product, counted at the start and moved on by what desks, workers and imports write.
 //! What is always true: a count and the moves that it includes are read in one transaction, so that no move is applied twice
-//! or left out; a code counts while it is good for longer than the shortest validity that is sold.
+//! or left out; a look reads the writers that moved lately, and all of them only where it counts; a code counts while it is
+//! good for longer than the shortest validity that is sold.
 //! What is not here: allocation; the order's transaction asks the database and never these counters.
 
 use std::collections::{HashMap, HashSet};
@@ -11,17 +12,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::ids::StockWriterId;
 use entity::state::StockMoveKind;
+use entity::stock_writers;
 use entity::timestamp::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select};
 use serde::Serialize;
 
 use crate::ctx::Database;
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{begin_snapshot, json, rowset, statement};
+use crate::store::{begin_snapshot, engine_clock, json, rowset, statement};
 
 /// After a code's time has come, its product is counted once more so much later: an order placed just before may have taken
 /// the code and be seen only after.
 const SECOND_LOOK_SECS: i64 = 5;
+/// How far back from the last look a writer has to have moved to be read, in microseconds. Longer than any transaction takes from
+/// its move to its commit, and than `moved_at` lies behind. A move that is missed all the same is applied with its writer's
+/// next one, since moves number without gaps, or with the next count.
+const LATELY: i64 = 600_000_000;
 
 /// The counters.
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ pub(super) struct Stock {
 #[derive(Debug, Default)]
 struct Seen {
     heads: HashMap<StockWriterId, i64>,
+    /// When the heads were last looked at, by the database's clock, in microseconds.
+    looked_at: i64,
     /// When each product has to be counted again.
     due: HashMap<String, Timestamp>,
 }
@@ -70,14 +78,16 @@ impl Stock {
         transaction: &impl ConnectionTrait,
         usable_after: Timestamp,
     ) -> Result<Self, DbErr> {
-        let heads = read_heads(transaction).await?;
+        // Before the heads: what commits in between is read again by the first look.
+        let looked_at = read_clock(transaction).await?;
+        let heads = read_all_heads(transaction).await?;
         let counts = count_all(transaction, usable_after).await?;
         let stock = Self::default();
         for count in &counts {
             stock.counter(&count.product_id).store(count.available, Ordering::Relaxed);
         }
         let due = counts.into_iter().map(|count| (count.product_id, count.soonest)).collect();
-        *stock.seen.lock().await = Seen { heads, due };
+        *stock.seen.lock().await = Seen { heads, looked_at, due };
         Ok(stock)
     }
 
@@ -96,24 +106,31 @@ impl Stock {
     /// counter may have changed.
     pub(super) async fn refresh(&self, database: &Database, usable_after: Timestamp) -> Result<bool, DbErr> {
         let mut seen = self.seen.lock().await;
-        let heads = read_heads(&database.reader).await?;
-        let expiring = seen.due.values().any(|due| *due <= usable_after);
-        if !expiring && heads == seen.heads {
+        let looked_at = read_clock(&database.reader).await?;
+        let since = seen.looked_at.min(looked_at).saturating_sub(LATELY);
+        let heads = read_late_heads(&database.reader, since).await?;
+        let expired: HashSet<String> = seen
+            .due
+            .iter()
+            .filter(|(_, due)| **due <= usable_after)
+            .map(|(product, _)| product.clone())
+            .collect();
+        if expired.is_empty() && heads.iter().all(|(writer, head)| seen.heads.get(writer) == Some(head)) {
+            seen.looked_at = looked_at;
             return Ok(false);
         }
         let transaction = begin_snapshot(database).await?;
-        let heads = read_heads(&transaction).await?;
-        let moves = read_moves(&transaction, &seen.heads, &heads).await?;
-        let mut recount: HashSet<&str> = HashSet::new();
-        for (product, due) in &seen.due {
-            if *due <= usable_after {
-                recount.insert(product);
-            }
+        let mut heads = read_late_heads(&transaction, since).await?;
+        let mut moves = read_moves(&transaction, &seen.heads, &heads).await?;
+        if !expired.is_empty() || moves.iter().any(asks_for_a_count) {
+            // A count includes the moves of every writer, so that none may be left to be applied later.
+            heads = read_all_heads(&transaction).await?;
+            moves = read_moves(&transaction, &seen.heads, &heads).await?;
         }
-        let expired: HashSet<String> = recount.iter().map(|product| (*product).to_owned()).collect();
-        // Codes that come or are voided may be past their time already, and bring a new time to look again.
-        let counted_again = moves.iter().filter(|moved| moved.kind != StockMoveKind::Allocated);
-        recount.extend(counted_again.map(|moved| moved.product_id.as_str()));
+        let mut recount: HashSet<&str> = expired.iter().map(String::as_str).collect();
+        recount.extend(
+            moves.iter().filter(|moved| asks_for_a_count(moved)).map(|moved| moved.product_id.as_str()),
+        );
         let counts = count_some(&transaction, usable_after, &recount).await?;
         transaction.rollback().await?;
 
@@ -134,13 +151,42 @@ impl Stock {
                 None => seen.due.remove(&product),
             };
         }
-        seen.heads = heads;
+        seen.heads.extend(heads);
+        seen.looked_at = looked_at;
         Ok(true)
     }
 }
 
-async fn read_heads(connection: &impl ConnectionTrait) -> Result<HashMap<StockWriterId, i64>, DbErr> {
-    let rows = entity::stock_writers::Entity::find().all(connection).await?;
+/// Codes that come or are voided may be past their time already, and bring a new time to look again.
+fn asks_for_a_count(moved: &Moved) -> bool {
+    moved.kind != StockMoveKind::Allocated
+}
+
+async fn read_clock(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = format!("SELECT {} AS now", engine_clock(backend));
+    let row = connection.query_one_raw(statement(backend, sql, [])).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("the database's clock".to_owned()))?.try_get("", "now")
+}
+
+async fn read_all_heads(connection: &impl ConnectionTrait) -> Result<HashMap<StockWriterId, i64>, DbErr> {
+    heads_of(stock_writers::Entity::find(), connection).await
+}
+
+/// The heads of the writers that moved since an instant of the database's clock.
+async fn read_late_heads(
+    connection: &impl ConnectionTrait,
+    since: i64,
+) -> Result<HashMap<StockWriterId, i64>, DbErr> {
+    heads_of(stock_writers::Entity::find().filter(stock_writers::Column::MovedAt.gte(since)), connection)
+        .await
+}
+
+async fn heads_of(
+    writers: Select<stock_writers::Entity>,
+    connection: &impl ConnectionTrait,
+) -> Result<HashMap<StockWriterId, i64>, DbErr> {
+    let rows = writers.all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.writer, row.n)).collect())
 }
 

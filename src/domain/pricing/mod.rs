@@ -2,7 +2,7 @@
 //!
 //! What lives here: the formula, rates and price rules in memory, quotes, charges, and the commands that set rates and rules.
 //! What is always true: a price is computed with whole numbers of any size and rounded once; every factor of it is kept and
-//! shown; a charge is never changed; whoever changes rates or rules bumps their version last, and servers follow within 100 ms.
+//! shown; a charge is never changed, and removed only if nobody used it; whoever changes rates or rules bumps their version last, and servers follow within 100 ms.
 //! What is not here: whether a charge may still be used (`domain/orders` knows which order has it), and money that moves
 //! (`domain/wallet`).
 
@@ -16,6 +16,7 @@ mod quote;
 mod refusals;
 mod rules;
 mod store;
+mod sweep;
 
 pub use create_charge::{CreateCharge, create_charge};
 pub use import_rates::{BadRate, RatesRefusal, RatesReport, import_rates};
@@ -27,3 +28,4 @@ pub use quote::{Price, draft_charge, price};
 pub use refusals::{ChargeRefusal, PriceRefusal};
 pub use rules::{RuleRefusal, RuleTarget, RuleValue, find_partner, list_rules, remove_rule, set_rule};
 pub use store::insert_charges;
+pub use sweep::ChargeSweep;

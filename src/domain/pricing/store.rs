@@ -9,11 +9,12 @@ use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::ids::{ChargeId, PartnerId};
 use entity::state::Environment;
+use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{json, rowset, statement};
+use crate::store::{Transaction, json, rowset, statement};
 
 pub(super) async fn read_rates(
     connection: &impl ConnectionTrait,
@@ -78,7 +79,7 @@ fn charge_row(charge: &charges::Model) -> ChargeRow<'_> {
         fee_rule: &charge.fee_rule,
         rate: charge.rate,
         rate_source: charge.rate_source.as_deref(),
-        rate_as_of: charge.rate_as_of.map(entity::timestamp::Timestamp::micros),
+        rate_as_of: charge.rate_as_of.map(Timestamp::micros),
         margin_bps: charge.margin_bps,
         margin_rule: charge.margin_rule.as_deref(),
         unit_price_minor: charge.unit_price_minor,
@@ -138,6 +139,37 @@ pub async fn insert_charges(
     );
     let rows: Vec<ChargeRow<'_>> = charges.iter().map(charge_row).collect();
     connection.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
+}
+
+/// A charge without an order.
+#[derive(Debug, Serialize, FromQueryResult)]
+pub(super) struct UnusedCharge {
+    pub(super) id: ChargeId,
+    #[serde(skip)]
+    pub(super) expires_at: Timestamp,
+}
+
+/// Charges without an order that expired from one instant on and before another, the oldest first.
+pub(super) async fn find_unused(
+    connection: &impl ConnectionTrait,
+    (from, before): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<UnusedCharge>, DbErr> {
+    let sql = "SELECT c.id, c.expires_at FROM charges c WHERE c.expires_at >= $1 AND c.expires_at < $2
+         AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.charge_id = c.id) ORDER BY c.expires_at, c.id LIMIT $3";
+    let values = [from.into(), before.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+    let select = statement(connection.get_database_backend(), sql, values);
+    UnusedCharge::find_by_statement(select).all(connection).await
+}
+
+/// Removes charges; a foreign key and a trigger refuse where an order has one.
+pub(super) async fn remove_unused(transaction: &Transaction, unused: &[UnusedCharge]) -> Result<u64, DbErr> {
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "DELETE FROM charges WHERE id IN (SELECT r.id FROM {})",
+        rowset(backend, 1, "r", &[("id", Text)])
+    );
+    Ok(transaction.execute_raw(statement(backend, sql, [json(unused)])).await?.rows_affected())
 }
 
 /// A rate to be stored.

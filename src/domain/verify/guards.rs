@@ -1,22 +1,44 @@
 //! Checks of the guards: what must never change is protected by the database itself.
 
-use super::{Check, Sql};
+use super::{Breach, Check, Sql};
+
+/// Each guarded table with the triggers that `migration` makes for it, by the verb that they refuse.
+macro_rules! missing {
+    ($verbs:literal, $found:literal) => {
+        concat!(
+            "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
+                ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
+                ('vouchers')
+             ), refused (verb) AS (VALUES ",
+            $verbs,
+            ")
+             SELECT t.name || '_no_' || r.verb AS offender, 'the trigger is missing' AS reason
+             FROM guarded t CROSS JOIN refused r WHERE NOT EXISTS (",
+            $found,
+            ")"
+        )
+    };
+}
 
 pub(super) const CHECKS: &[Check] = &[Check {
-    name: "append_only_tables_are_guarded",
+    name: "the_database_guards_its_rows",
     invariant: None,
-    says: "the database refuses every change of the ledger, settlements, steps, moves, charges and the audit log",
-    sql: Sql::Each {
-        sqlite: "SELECT t.name AS offender, 'a trigger that refuses changes is missing' AS reason
-             FROM (SELECT 'postings' AS name UNION SELECT 'ledger_transactions' UNION SELECT 'unit_settlements'
-                UNION SELECT 'order_transitions' UNION SELECT 'stock_moves' UNION SELECT 'charges'
-                UNION SELECT 'audit_log') t
-             WHERE (SELECT count(*) FROM sqlite_master m WHERE m.type = 'trigger' AND m.tbl_name = t.name
-                AND m.name IN (t.name || '_no_update', t.name || '_no_delete')) <> 2",
-        postgres: "SELECT t.name AS offender, 'a trigger that refuses changes is missing' AS reason
-             FROM (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'), ('order_transitions'),
-                ('stock_moves'), ('charges'), ('audit_log')) AS t (name)
-             WHERE (SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = to_regclass(t.name) AND g.tgenabled <> 'D'
-                AND g.tgname IN (t.name || '_append_only', t.name || '_no_truncate')) <> 2",
-    },
+    says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events and the audit log, and \
+           of orders, units and codes that have ended",
+    breaches: &[Breach {
+        name: "missing_trigger",
+        sql: Sql::Each {
+            sqlite: missing!(
+                "('update'), ('delete')",
+                "SELECT 1 FROM sqlite_master m
+                 WHERE m.type = 'trigger' AND m.tbl_name = t.name AND m.name = t.name || '_no_' || r.verb"
+            ),
+            // Neither disabled nor for replicas alone.
+            postgres: missing!(
+                "('update'), ('delete'), ('truncate')",
+                "SELECT 1 FROM pg_trigger g WHERE g.tgrelid = to_regclass(t.name)
+                    AND g.tgname = t.name || '_no_' || r.verb AND g.tgenabled IN ('O', 'A')"
+            ),
+        },
+    }],
 }];

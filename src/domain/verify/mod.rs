@@ -1,9 +1,9 @@
 //! The proof of the books.
 //!
-//! What lives here: the invariants of the ledger, the orders, the stock and the feed, each as one named check: a statement that
-//! tells the rows that break it.
+//! What lives here: the invariants of the ledger, the orders, the stock and the feed, each as one named check, with one statement
+//! for each way in which it can be broken, that tells the rows that do.
 //! What is always true: a check reads and never writes; all checks see the same moment, beside a running server; what they tell
-//! is ids and reasons, never a secret; a test breaks the data for each of them and sees that it alone reports.
+//! is ids and reasons, never a secret; a test breaks the data in each of those ways and sees that this check alone reports.
 //! What is not here: mending. What a check finds is for people to judge.
 
 mod feed;
@@ -13,14 +13,12 @@ mod money;
 mod orders;
 mod stock;
 
-use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, FromQueryResult, IsolationLevel, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use serde::Serialize;
 
 use crate::ctx::Deps;
 use crate::problem::Problem;
-use crate::store::statement;
+use crate::store::{begin_snapshot, statement};
 
 /// How many offenders a finding names at most.
 const MOST_OFFENDERS: usize = 20;
@@ -48,6 +46,15 @@ pub struct Check {
     pub invariant: Option<&'static str>,
     /// What is true while it holds.
     pub says: &'static str,
+    /// The ways in which it can be broken.
+    pub breaches: &'static [Breach],
+}
+
+/// A way in which an invariant can be broken.
+#[derive(Debug, Clone, Copy)]
+pub struct Breach {
+    /// Its name within the check, such as `unbalanced`.
+    pub name: &'static str,
     sql: Sql,
 }
 
@@ -96,17 +103,9 @@ pub async fn verify_telling(
     deps: &Deps,
     told: &mut (dyn FnMut(&'static Check, Option<&Finding>) + Send),
 ) -> Result<Vec<Finding>, Problem> {
-    let reader = &deps.database.reader;
-    let backend = reader.get_database_backend();
     // One moment for all: a server that goes on selling must not look like a broken one.
-    let transaction = match backend {
-        DbBackend::Postgres => {
-            let moment = (Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly));
-            reader.begin_with_config(moment.0, moment.1).await?
-        }
-        _ => reader.begin().await?,
-    };
-    if backend == DbBackend::Postgres {
+    let transaction = begin_snapshot(&deps.database).await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
         // Checks read whole tables; the limits of requests are not theirs.
         transaction.execute_unprepared("SET LOCAL statement_timeout = '15min'").await?;
         transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = '5min'").await?;
@@ -123,12 +122,15 @@ pub async fn verify_telling(
 
 async fn run(connection: &impl ConnectionTrait, check: &'static Check) -> Result<Option<Finding>, DbErr> {
     let backend = connection.get_database_backend();
-    let sql = match (check.sql, backend) {
-        (Sql::Same(sql), _) | (Sql::Each { postgres: sql, .. }, DbBackend::Postgres) => sql,
-        (Sql::Each { sqlite: sql, .. }, _) => sql,
-    };
-    let bounded = format!("SELECT offender, reason FROM ({sql}) AS found LIMIT {}", MOST_OFFENDERS + 1);
-    let mut offenders = Offender::find_by_statement(statement(backend, bounded, [])).all(connection).await?;
+    let mut offenders = Vec::new();
+    for breach in check.breaches {
+        let sql = match (breach.sql, backend) {
+            (Sql::Same(sql), _) | (Sql::Each { postgres: sql, .. }, DbBackend::Postgres) => sql,
+            (Sql::Each { sqlite: sql, .. }, _) => sql,
+        };
+        let bounded = format!("SELECT offender, reason FROM ({sql}) AS found LIMIT {}", MOST_OFFENDERS + 1);
+        offenders.extend(Offender::find_by_statement(statement(backend, bounded, [])).all(connection).await?);
+    }
     if offenders.is_empty() {
         return Ok(None);
     }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use entity::currency::Currency;
 use entity::ids::{DataKeyId, StockWriterId, TransactionId, VoucherId};
 use entity::secret::{Digest, Sealed};
-use entity::state::{Account, TransactionKind};
+use entity::state::{Account, StockMoveKind, TransactionKind};
 use entity::timestamp::Timestamp;
 use sea_orm::SqlErr;
 use serde_json::json;
 
-use super::load_store::{self, LoadedCount};
+use super::load_store;
+use super::store::{StockMove, record_moves};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::domain::wallet::{self, COST_SCALE, Line, NewTransaction};
@@ -139,25 +140,26 @@ async fn load_batch(
     batch: &[NewVoucher],
 ) -> Result<(), LoadError> {
     load_store::insert_vouchers(transaction, ctx.now, batch).await?;
-    let counts = counts(batch);
-    load_store::record_loaded(transaction, ctx.now, writer, &counts).await?;
+    let moves = moves(batch);
+    record_moves(transaction, ctx.now, writer, &moves).await?;
     let cost = cost_of(ctx, writer, batch)?;
     wallet::post(transaction, ctx.now, &mut BTreeMap::new(), cost.as_slice()).await?;
-    let detail = json!({ "codes": batch.len(), "products": counts.len(), "lot": batch.first().map(|first| &first.lot) });
+    let detail = json!({ "codes": batch.len(), "products": moves.len(), "lot": batch.first().map(|first| &first.lot) });
     audit::record(transaction, &[Entry::new(ctx, "stock.loaded", writer, &detail)]).await?;
     Ok(())
 }
 
-fn counts(batch: &[NewVoucher]) -> Vec<LoadedCount> {
-    let mut counts: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+fn moves(batch: &[NewVoucher]) -> Vec<StockMove> {
+    let mut counts: BTreeMap<(&str, i64), i32> = BTreeMap::new();
     for voucher in batch {
         *counts.entry((&voucher.product, voucher.face_minor)).or_default() += 1;
     }
     counts
         .into_iter()
-        .map(|((product, face_minor), delta)| LoadedCount {
+        .map(|((product, face_minor), delta)| StockMove {
             product_id: product.to_owned(),
             face_minor,
+            kind: StockMoveKind::Loaded,
             delta,
         })
         .collect()

@@ -14,6 +14,7 @@ mod csv_rows;
 mod generate;
 mod import;
 mod jobs;
+mod keys_store;
 mod load;
 mod load_store;
 mod sealing;

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
+use crate::store::{ColumnKind, Transaction, engine_clock, expect_all, insert_all, json, rowset, statement};
 
 /// Which codes, and how many, are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,7 +140,7 @@ pub struct StockMove {
     pub delta: i32,
 }
 
-/// Tells moves of stock, so that every node's counters follow.
+/// Tells moves of stock, so that every node's counters follow: appends to the writer's moves, which number from 1 without gaps.
 ///
 /// # Errors
 /// What the database says.
@@ -191,12 +191,21 @@ pub async fn record_moves(
     insert_all(transaction, "stock_moves", COLUMNS, &rows).await
 }
 
+/// How much a writer's `moved_at` may lie behind its last move, in microseconds. As long as it stays, the update touches no index.
+const MOVED_AT_LAG: i64 = 60_000_000;
+
 /// Moves a writer's head on and tells its first new number.
 async fn advance_writer(transaction: &Transaction, writer: StockWriterId, count: i64) -> Result<i64, DbErr> {
-    let sql = "INSERT INTO stock_writers (writer, n) VALUES ($1, $2)
-        ON CONFLICT (writer) DO UPDATE SET n = stock_writers.n + excluded.n RETURNING n";
-    let advance =
-        statement(transaction.get_database_backend(), sql, [writer.to_string().into(), count.into()]);
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "INSERT INTO stock_writers (writer, n, moved_at) VALUES ($1, $2, {})
+         ON CONFLICT (writer) DO UPDATE SET n = stock_writers.n + excluded.n, moved_at = CASE
+            WHEN excluded.moved_at - stock_writers.moved_at > {MOVED_AT_LAG} THEN excluded.moved_at
+            ELSE stock_writers.moved_at END
+         RETURNING n",
+        engine_clock(backend)
+    );
+    let advance = statement(backend, sql, [writer.to_string().into(), count.into()]);
     let row = transaction.query_one_raw(advance).await?;
     let last: i64 =
         row.ok_or_else(|| DbErr::RecordNotFound("the stock writer's head".to_owned()))?.try_get("", "n")?;

@@ -20,7 +20,7 @@ use sea_orm::EntityTrait;
 use zeroize::Zeroizing;
 
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
-use super::load_store;
+use super::keys_store;
 use super::model::{identity, join};
 use super::sealing::{
     canary, canary_binding, cipher, data_key_binding, digest, open, recipient_binding, seal, voucher_binding,
@@ -277,7 +277,7 @@ impl Vault {
             let ctx = task.clone();
             Box::pin(async move {
                 let fresh = vault(&ctx).fresh_data_key(&ctx, purpose);
-                Ok(load_store::reserve_data_key(transaction, fresh, block).await?)
+                Ok(keys_store::reserve_data_key(transaction, fresh, block).await?)
             })
         })
         .await?;
@@ -345,7 +345,7 @@ async fn put_on_record(
     let task = tokio::spawn(async move {
         let transaction = begin(&database).await?;
         if entity::data_keys::Entity::find().one(&transaction).await?.is_none() {
-            load_store::insert_master_keys(&transaction, canaries).await?;
+            keys_store::insert_master_keys(&transaction, canaries).await?;
         }
         transaction.commit().await?;
         Ok::<_, sea_orm::DbErr>(())

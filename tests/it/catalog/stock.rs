@@ -2,6 +2,7 @@
 //! Always true: the server learns of both by itself. Not here: allocation (`orders.rs`).
 
 use super::{ids, product, products};
+use crate::orders::order;
 use crate::support::app::Partner;
 use crate::support::catalog::{EURO_20, STEAM_50, stock_csv};
 use crate::support::poll::until;
@@ -9,9 +10,13 @@ use crate::support::process::Binary;
 use serde_json::json;
 
 async fn shows(partner: &Partner, count: i64) {
-    let what = format!("the server shows {count} codes");
+    shows_of(partner, EURO_20, count).await;
+}
+
+async fn shows_of(partner: &Partner, sku: &str, count: i64) {
+    let what = format!("the server shows {count} codes of {sku}");
     until(&what, async || {
-        (product(partner, EURO_20).await.number("product.stock.available") == count).then_some(())
+        (product(partner, sku).await.number("product.stock.available") == count).then_some(())
     })
     .await;
 }
@@ -45,5 +50,32 @@ both_databases! {
         shows(&app.partner().await, 3).await;
         app.advance_secs(2 * 86_400);
         shows(&app.partner().await, 1).await;
+    }
+
+    /// Whatever the number of writers that there ever were, only those that moved lately are read. One that was missed is caught
+    /// up when it moves again, and never applied to a count that has it.
+    async fn writers_that_rest_are_not_read_and_are_caught_up_once(app: SmallCatalog) {
+        app.books_are_broken();
+        let partner = app.partner().await;
+        let clock = octopus_cards::store::database_clock(app.deps.database.backend());
+        app.database.execute("UPDATE stock_writers SET moved_at = 0").await;
+        let resting = format!("(SELECT m.writer FROM stock_moves m WHERE m.product_id = '{STEAM_50}' AND m.delta = 200
+            ORDER BY m.writer, m.n LIMIT 1)");
+        let moves = |delta: i64, moved_at: &str| format!("BEGIN;
+            UPDATE stock_writers SET n = n + 1, moved_at = {moved_at} WHERE writer = {resting};
+            INSERT INTO stock_moves (writer, n, product_id, face_minor, kind, delta, at)
+            SELECT w.writer, w.n, '{STEAM_50}', 5000, 'ALLOCATED', {delta}, 0 FROM stock_writers w WHERE w.writer = {resting};
+            COMMIT;");
+        app.database.execute(&moves(-10, "0")).await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "one" })).await.payload("createOrder");
+        shows_of(&partner, STEAM_50, 199).await;
+        app.database.execute(&moves(-5, clock)).await;
+        shows_of(&partner, STEAM_50, 184).await;
+        app.database.execute(&moves(-10, "0")).await;
+        // What comes in is counted: 199 codes are there, whatever the moves above said, and 5 more.
+        app.load_stock(&stock_csv(STEAM_50, "50", 301, 5)).await;
+        shows_of(&partner, STEAM_50, 204).await;
+        app.database.execute(&moves(-3, clock)).await;
+        shows_of(&partner, STEAM_50, 201).await;
     }
 }

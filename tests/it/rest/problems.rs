@@ -260,7 +260,8 @@ both_databases! {
     async fn a_fault_of_the_server_says_nothing_but_its_request(app: SmallCatalog) {
         app.books_are_broken();
         let partner = app.partner().await;
-        let order = partner.post(ORDERS, &json!({ "product_id": STEAM_50, "reference": "r1" })).await;
+        let order = partner.post(ORDERS, &json!({ "product_id": STEAM_50, "quantity": 201, "reference": "r1", "wait_ms": 0 })).await;
+        // Open, since the database lets nobody touch an order that has ended.
         app.database.execute("UPDATE orders SET product_snapshot = 'nothing'").await;
         let address = format!("/api/v1/orders/{}", order.body["id"].as_str().unwrap());
         let failed = partner.get(&address).await;

@@ -1,0 +1,126 @@
+//! What is kept for how long: events, and charges that nobody used.
+//! Always true: time passes only by the fixed clock, and a session does not live through it. Not here: refresh tokens and counts
+//! of sign-ins (`identity/sessions.rs`).
+
+use futures_util::future::join_all;
+use octopus_cards::domain::{events, pricing};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::orders::order;
+use super::support::app::{Partner, TestApp};
+use super::support::catalog::STEAM_50;
+use super::support::socket::Frame;
+
+const DAY: i64 = 86_400;
+
+const EVENTS: &str = "query Events($after: String) {
+    events(after: $after, first: 100) { totalCount nodes { cursor sequence } } }";
+
+async fn sequences(partner: &Partner, after: Value) -> Vec<String> {
+    let answer = partner.graphql(EVENTS, json!({ "after": after })).await;
+    answer.list("events.nodes").iter().map(|event| event["sequence"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn sweep(app: &TestApp) -> u64 {
+    events::sweep(&app.system()).await.unwrap()
+}
+
+/// The code with which a subscription ends, or how else it went on.
+async fn subscribed(partner: &Partner, document: &str, variables: Value) -> String {
+    let mut socket = partner.socket().await;
+    socket.subscribe("1", document, variables).await;
+    match socket.receive().await {
+        Frame::Message(message) if message["type"] == "error" => {
+            message["payload"][0]["extensions"]["code"].as_str().unwrap().to_owned()
+        }
+        Frame::Message(message) => message["type"].as_str().unwrap().to_owned(),
+        Frame::Closed(code, reason) => panic!("closed with {code} {reason}"),
+    }
+}
+
+both_databases! {
+    /// 90 days by default: what is older goes, what is younger stays, and a cursor tells which it is.
+    async fn events_are_kept_for_the_days_of_the_setting_and_then_their_cursors_expire(app: SmallCatalog) {
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "old" })).await.payload("createOrder");
+        let told = partner.graphql(EVENTS, json!({})).await;
+        let cursors: Vec<Value> = told.list("events.nodes").iter().map(|event| event["cursor"].clone()).collect();
+        assert_eq!(cursors.len(), 7, "four credits, two steps and a debit");
+        app.advance_secs(60 * DAY);
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "young" })).await.payload("createOrder");
+        app.advance_secs(30 * DAY);
+        assert_eq!(sweep(&app).await, 0);
+        let partner = app.partner().await;
+        assert_eq!(sequences(&partner, cursors[0].clone()).await.len(), 9);
+
+        app.advance_secs(1);
+        assert_eq!(sweep(&app).await, 11, "seven of this partner and four of the other");
+        assert_eq!(sweep(&app).await, 0);
+        for after in [Value::Null, cursors[6].clone()] {
+            assert_eq!(sequences(&partner, after).await, ["8", "9", "10"]);
+        }
+        for cursor in &cursors[..6] {
+            let expired = partner.graphql(EVENTS, json!({ "after": cursor })).await;
+            expired.expect_errors(&[("CURSOR_EXPIRED", "events")]);
+        }
+        let cursor = cursors[5].as_str().unwrap();
+        let expired = partner.rest(Method::GET, &format!("/api/v1/events?after={cursor}"), &Value::Null).await;
+        expired.expect_problem(410, "CURSOR_EXPIRED");
+        let kept = partner.rest(Method::GET, "/api/v1/events", &Value::Null).await;
+        assert_eq!(kept.expect_status(200).body["data"].as_array().map(Vec::len), Some(3));
+        let updates = "subscription($after: String) { orderUpdates(after: $after) { sequence } }";
+        assert_eq!(subscribed(&partner, updates, json!({ "after": cursors[5] })).await, "CURSOR_EXPIRED");
+        assert_eq!(subscribed(&partner, updates, json!({ "after": cursors[6] })).await, "next");
+        let status = "subscription { orderStatus(reference: \"old\") { sequence } }";
+        assert_eq!(subscribed(&partner, status, json!({})).await, "complete");
+    }
+
+    /// More than one transaction removes; the feed goes on where it was.
+    async fn a_long_feed_is_swept_to_its_end_and_goes_on(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let place = |n: usize| {
+            let partner = partner.clone();
+            async move { order(&partner, json!({ "productId": STEAM_50, "reference": format!("r{n}") })).await.payload("createOrder").clone() }
+        };
+        join_all((0..170).map(place)).await;
+        let count = "SELECT count(*) FROM events";
+        assert_eq!(app.database.number(count).await, 8 + 170 * 3);
+        app.advance_secs(91 * DAY);
+        assert_eq!(sweep(&app).await, 8 + 170 * 3);
+        assert_eq!(app.database.number(count).await, 0);
+        app.verify_clean().await;
+        let partner = app.partner().await;
+        assert_eq!(sequences(&partner, Value::Null).await, Vec::<String>::new());
+        order(&partner, json!({ "productId": STEAM_50, "reference": "next" })).await.payload("createOrder");
+        assert_eq!(sequences(&partner, Value::Null).await, ["515", "516", "517"]);
+    }
+
+    async fn a_charge_that_nobody_used_is_forgotten_a_month_after_it_expired(app: SmallCatalog) {
+        let create = "mutation($input: CreateChargeInput!) { createCharge(input: $input) {
+            charge { id } userErrors { code message field } } }";
+        let read = "query($id: ID!) { charge(id: $id) { id } }";
+        let mut sweeper = pricing::ChargeSweep::default();
+        let partner = app.partner().await;
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let charge = partner.graphql(create, json!({ "input": { "productId": STEAM_50 } })).await;
+            ids.push(charge.text("createCharge.charge.id").to_owned());
+        }
+        order(&partner, json!({ "chargeId": ids[0], "reference": "used" })).await.payload("createOrder");
+        app.advance_secs(600 + 30 * DAY);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 0);
+        let partner = app.partner().await;
+        let late = order(&partner, json!({ "chargeId": ids[1], "reference": "late" })).await;
+        late.expect_user_errors("createOrder", &[("CHARGE_EXPIRED", "chargeId")]);
+        app.advance_secs(1);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 1);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 0);
+        assert_eq!(pricing::ChargeSweep::default().run(&app.system()).await.unwrap(), 0);
+        assert_eq!(partner.graphql(read, json!({ "id": ids[0] })).await.text("charge.id"), ids[0]);
+        assert_eq!(partner.graphql(read, json!({ "id": ids[1] })).await.at("charge"), &Value::Null);
+        let gone = order(&partner, json!({ "chargeId": ids[1], "reference": "late" })).await;
+        gone.expect_user_errors("createOrder", &[("CHARGE_NOT_FOUND", "chargeId")]);
+    }
+}

@@ -1,0 +1,135 @@
+//! What the database itself refuses, whoever asks: changes of what must never change, and money twice.
+//! Not here: that the server never asks; every other test shows that.
+
+use super::breaking::{copy_of_an_order, findings, sell_and_settle, sell_on_a_charge, triggers};
+use crate::support::app::TestApp;
+use crate::support::database::Dialect;
+
+/// The check and the breach that the test below breaks, trigger by trigger.
+pub const BROKEN: (&str, &str) = ("the_database_guards_its_rows", "missing_trigger");
+
+/// What is refused for any row, or for those of which the condition is true; and a column that is not a key.
+const GUARDED: [(&str, &str, &str); 11] = [
+    ("postings", "amount", "TRUE"),
+    ("ledger_transactions", "note", "TRUE"),
+    ("unit_settlements", "outcome", "TRUE"),
+    ("order_transitions", "reason", "TRUE"),
+    ("stock_moves", "delta", "TRUE"),
+    ("audit_log", "detail", "TRUE"),
+    ("events", "payload", "TRUE"),
+    ("charges", "total_minor", "TRUE"),
+    ("orders", "lease_until", "completed_at IS NOT NULL"),
+    ("order_units", "price_minor", "status IN ('DELIVERED', 'REFUNDED')"),
+    ("vouchers", "lot", "state = 'DELIVERED'"),
+];
+
+/// A statement, and what refuses it: the constraint on PostgreSQL, and the words of SQLite.
+async fn assert_refused(app: &TestApp, sql: &str, constraint: &str, words: &str) {
+    let refused = app.database.try_execute(sql).await.expect_err(sql).to_string();
+    let expected = if app.database.dialect() == Dialect::Postgres { constraint } else { words };
+    assert!(refused.contains(expected), "{sql}: {refused}");
+}
+
+both_databases! {
+    async fn the_database_refuses_to_change_what_has_ended(app: SmallCatalog) {
+        sell_and_settle(&app).await;
+        sell_on_a_charge(&app).await;
+        for (table, column, condition) in GUARDED {
+            let rows = format!("SELECT count(*) FROM {table} WHERE {condition}");
+            let before = app.database.number(&rows).await;
+            assert!(before > 0, "{table} has no such row");
+            let mut statements = vec![
+                format!("UPDATE {table} SET {column} = {column} WHERE {condition}"),
+                format!("DELETE FROM {table} WHERE {condition}"),
+            ];
+            if app.database.dialect() == Dialect::Postgres {
+                statements.push(format!("TRUNCATE {table} CASCADE"));
+            }
+            for sql in statements {
+                let refused = app.database.try_execute(&sql).await.expect_err(&sql).to_string();
+                assert!(refused.contains("keeps its rows as they are"), "{sql}: {refused}");
+            }
+            assert_eq!(app.database.number(&rows).await, before, "{table}");
+        }
+    }
+
+    async fn the_database_lets_go_on_what_has_not_ended(app: SmallCatalog) {
+        app.database.execute("UPDATE vouchers SET lot = 'recounted' WHERE state = 'AVAILABLE'").await;
+        assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE lot = 'recounted'").await, 370);
+    }
+
+    /// A trigger more in the schema, of which verify does not know, fails here too.
+    async fn a_guard_that_is_missing_is_found(app: SmallCatalog) {
+        app.stop().await;
+        let triggers = triggers(&app).await;
+        let verbs = if app.database.dialect() == Dialect::Postgres { 3 } else { 2 };
+        assert_eq!(triggers.len(), GUARDED.len() * verbs);
+        for (table, name, made) in triggers {
+            let (away, back) = match app.database.dialect() {
+                Dialect::Sqlite => (format!("DROP TRIGGER {name}"), made),
+                Dialect::Postgres => (format!("ALTER TABLE {table} DISABLE TRIGGER {name}"),
+                    format!("ALTER TABLE {table} ENABLE TRIGGER {name}")),
+            };
+            app.database.execute(&away).await;
+            let found = findings(&app).await;
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_eq!((found[0].check, found[0].offenders.len()), (BROKEN.0, 1), "{found:#?}");
+            assert_eq!((found[0].offenders[0].offender.as_str(), found[0].offenders[0].reason.as_str()),
+                (name.as_str(), "the trigger is missing"));
+            app.database.execute(&back).await;
+        }
+    }
+
+    async fn the_database_refuses_to_charge_deliver_or_settle_twice(app: SmallCatalog) {
+        sell_and_settle(&app).await;
+        sell_on_a_charge(&app).await;
+        let again = |kind: &str| format!("INSERT INTO ledger_transactions (id, kind, partner_id, order_id, reference, created_at)
+            SELECT 'ltx_x', kind, partner_id, order_id, reference, 0 FROM ledger_transactions WHERE kind = '{kind}' LIMIT 1");
+        assert_refused(&app, &again("SALE"), "ledger_transactions_one_sale", "ledger_transactions.order_id").await;
+        assert_refused(&app, &again("HOLD"), "ledger_transactions_one_hold", "ledger_transactions.order_id").await;
+        assert_refused(&app, &again("CREDIT"), "ledger_transactions_once",
+            "ledger_transactions.partner_id, ledger_transactions.kind, ledger_transactions.reference").await;
+        let same_reference = copy_of_an_order(&[("id", "'ord_x'".to_owned()), ("charge_id", "NULL".to_owned())]);
+        assert_refused(&app, &same_reference, "orders_partner_id_reference_key", "orders.partner_id, orders.reference").await;
+        let charge = "(SELECT c.id FROM charges c LIMIT 1)".to_owned();
+        let same_charge = copy_of_an_order(&[("id", "'ord_x'".to_owned()), ("reference", "'x'".to_owned()), ("charge_id", charge)]);
+        assert_refused(&app, &same_charge, "orders_one_a_charge", "orders.charge_id").await;
+        let second_code = "UPDATE vouchers SET state = 'DELIVERED', unit_index = 1, delivered_at = 1,
+            order_id = (SELECT o.id FROM orders o LIMIT 1), partner_id = (SELECT o.partner_id FROM orders o LIMIT 1)
+            WHERE id IN (SELECT v.id FROM vouchers v WHERE v.state = 'AVAILABLE' LIMIT 1)";
+        assert_refused(&app, second_code, "vouchers_one_a_unit", "vouchers.order_id, vouchers.unit_index").await;
+        let same_code = "UPDATE vouchers SET blind_index = (SELECT v.blind_index FROM vouchers v WHERE v.state = 'DELIVERED' LIMIT 1)
+            WHERE id IN (SELECT v.id FROM vouchers v WHERE v.state = 'AVAILABLE' LIMIT 1)";
+        assert_refused(&app, same_code, "vouchers_loaded_once", "vouchers.blind_index").await;
+        assert_refused(&app, "INSERT INTO unit_settlements SELECT * FROM unit_settlements WHERE outcome = 'CAPTURED'",
+            "unit_settlements_pkey", "unit_settlements.order_id, unit_settlements.unit_index").await;
+        assert_refused(&app, "UPDATE wallets SET available = -1", "wallets_available_not_negative",
+            "wallets_available_not_negative").await;
+    }
+
+    async fn the_database_refuses_money_and_goods_of_another(app: SmallCatalog) {
+        sell_and_settle(&app).await;
+        const FOREIGN: &str = "FOREIGN KEY constraint failed";
+        let stranger = "(SELECT p.id FROM partners p WHERE p.id NOT IN (SELECT o.partner_id FROM orders o) LIMIT 1)";
+        let paid = format!("INSERT INTO ledger_transactions (id, kind, partner_id, order_id, created_at)
+            SELECT 'ltx_x', 'CAPTURE', {stranger}, id, 0 FROM orders");
+        assert_refused(&app, &paid, "ledger_transactions_of_an_order", FOREIGN).await;
+        let paid_nothing = format!("INSERT INTO ledger_transactions (id, kind, partner_id, order_id, created_at)
+            SELECT 'ltx_x', 'CAPTURE', {stranger}, 'ord_none', 0 FROM orders");
+        assert_refused(&app, &paid_nothing, "ledger_transactions_of_an_order", FOREIGN).await;
+        let nobody = "INSERT INTO ledger_transactions (id, kind, order_id, created_at) SELECT 'ltx_x', 'CAPTURE', id, 0 FROM orders";
+        assert_refused(&app, nobody, "check constraint", "CHECK constraint failed").await;
+        let posted = format!("INSERT INTO postings
+            (transaction_id, line, account, wallet_id, partner_id, currency, scale, amount, created_at)
+            SELECT t.id, 99, 'WALLET_HELD', o.wallet_id, {stranger}, 'USD', 2, 1, 0
+            FROM orders o JOIN ledger_transactions t ON t.order_id = o.id LIMIT 1");
+        assert_refused(&app, &posted, "postings_partner_id_wallet_id_fkey", FOREIGN).await;
+        let unit = format!("INSERT INTO order_units (order_id, unit_index, partner_id, status, funding, price_minor)
+            SELECT id, 999, {stranger}, 'PENDING', 'HOLD', 1 FROM orders");
+        assert_refused(&app, &unit, "order_units_partner_id_order_id_fkey", FOREIGN).await;
+        let code = "UPDATE vouchers SET state = 'DELIVERED', unit_index = 999, delivered_at = 1,
+            order_id = (SELECT o.id FROM orders o), partner_id = (SELECT o.partner_id FROM orders o)
+            WHERE id IN (SELECT v.id FROM vouchers v WHERE v.state = 'AVAILABLE' LIMIT 1)";
+        assert_refused(&app, code, "vouchers_of_a_unit", FOREIGN).await;
+    }
+}
