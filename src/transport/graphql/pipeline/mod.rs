@@ -163,11 +163,12 @@ impl<E: Executor> Pipeline<E> {
     pub async fn execute(&self, admitted: Admitted, data: Data) -> Answer {
         let Admitted { ready, variables, passage, requested_points, .. } = admitted;
         let timeout = self.limits.timeout.saturating_add(execute::order_wait(&ready, &variables));
+        let deciding = ready.cost.deciding(&variables);
         let request = execute::request(&ready, variables, data);
         let answer = execute::execute(&self.executor, request, timeout, &passage.request_id).await;
         // What failed as a whole is not given back: it has cost the server as much as it could.
         let Some(data) = answer.data() else { return answer };
-        let actual_points = ready.cost.actual(data, requested_points);
+        let actual_points = ready.cost.actual(data, &deciding, requested_points);
         let unspent = requested_points.saturating_sub(actual_points);
         let throttle_status = self.throttle.give_back(&passage.principal, unspent, passage.now_ms);
         answer.with_cost(Cost {
