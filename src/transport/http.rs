@@ -30,6 +30,7 @@ use entity::ids::RequestId;
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::graphql::errors::MASKED;
@@ -162,8 +163,10 @@ async fn receive(
     let mut response = match state.addresses.take(&counted_as(address), 1, state.elapsed_ms()) {
         Ok(_) => {
             request.extensions_mut().insert(arrival);
+            // Whatever the log tells of the request, statements included, stands in its span.
+            let run = next.run(request).instrument(tracing::debug_span!("request", id = %arrival.request_id));
             // A panic would cut the connection, and with it the other requests of an HTTP/2 peer.
-            match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            match AssertUnwindSafe(run).catch_unwind().await {
                 Ok(response) => response,
                 Err(_panic) => failed(arrival.request_id),
             }

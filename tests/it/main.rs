@@ -27,6 +27,7 @@ mod readme;
 mod reference;
 mod rest;
 mod schema;
+mod statements;
 mod stock;
 mod tidy;
 mod verify;
