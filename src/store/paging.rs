@@ -74,17 +74,23 @@ impl PageRequest {
         })
     }
 
-    /// Cuts a page out of `size + 1` rows that were read in the slice's direction (backwards for `Last`).
+    /// Cuts a page out of `size + 1` rows that were read in the slice's direction (backwards for `Last`). A cursor is an
+    /// item's, so that this item lies beyond the page that the cursor bounds.
     pub fn cut<T>(&self, mut rows: Vec<T>) -> Page<T> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);
-        match self.slice {
-            Slice::First => Page { items: rows, has_next: more, has_previous: self.after.is_some() },
+        let (more_behind, more_ahead) = match self.slice {
+            Slice::First => (more, false),
             Slice::Last => {
                 rows.reverse();
-                Page { items: rows, has_next: self.before.is_some(), has_previous: more }
+                (false, more)
             }
+        };
+        Page {
+            items: rows,
+            has_next: more_behind || self.before.is_some(),
+            has_previous: more_ahead || self.after.is_some(),
         }
     }
 }
@@ -114,16 +120,11 @@ impl PageRequest {
             .map_or(count, |before| before.saturating_sub(1))
             .min(count);
         let size = i32::try_from(self.size).unwrap_or(i32::MAX);
-        Ok(match self.slice {
-            Slice::First => {
-                let high = last.min(first.saturating_add(size - 1));
-                NumberedPage { low: first, high, has_next: high < last, has_previous: self.after.is_some() }
-            }
-            Slice::Last => {
-                let low = first.max(last.saturating_sub(size - 1));
-                NumberedPage { low, high: last, has_next: self.before.is_some(), has_previous: low > first }
-            }
-        })
+        let (low, high) = match self.slice {
+            Slice::First => (first, last.min(first.saturating_add(size - 1))),
+            Slice::Last => (first.max(last.saturating_sub(size - 1)), last),
+        };
+        Ok(NumberedPage { low, high, has_next: high < count, has_previous: low > 1 })
     }
 }
 
@@ -163,6 +164,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_tells_what_lies_beyond_it_on_either_side() {
+        let cut = |first, after: bool, last, before: bool, rows: &[i32]| {
+            let cursor = |given: bool| given.then(|| encode_cursor("k"));
+            let (after, before) = (cursor(after), cursor(before));
+            let request = PageRequest::new(first, after.as_deref(), last, before.as_deref()).unwrap();
+            let page = request.cut(rows.to_vec());
+            (page.items, (page.has_previous, page.has_next))
+        };
+        for (cut, items, more) in [
+            (cut(Some(2), false, None, false, &[1, 2, 3]), [1, 2], (false, true)),
+            (cut(Some(2), false, None, false, &[1, 2]), [1, 2], (false, false)),
+            (cut(Some(2), true, None, false, &[5, 6]), [5, 6], (true, false)),
+            (cut(Some(2), false, None, true, &[1, 2]), [1, 2], (false, true)),
+            (cut(Some(2), true, None, true, &[3, 4, 5]), [3, 4], (true, true)),
+            (cut(None, false, Some(2), false, &[9, 8, 7]), [8, 9], (true, false)),
+            (cut(None, false, Some(2), true, &[9, 8]), [8, 9], (false, true)),
+            (cut(None, true, Some(2), false, &[9, 8]), [8, 9], (true, false)),
+            (cut(None, true, Some(2), true, &[9, 8, 7]), [8, 9], (true, true)),
+        ] {
+            assert_eq!(cut, (items.to_vec(), more));
+        }
+        assert_eq!(cut(Some(2), true, None, true, &[]), (Vec::new(), (true, true)));
+    }
+
+    #[test]
     fn numbered_items_are_paged_from_either_end() {
         let page = |first, after: Option<&str>, last, before: Option<&str>| {
             let cursor = |key: Option<&str>| key.map(encode_cursor);
@@ -176,7 +202,11 @@ mod tests {
             (page(Some(3), Some("3"), None, None), (4, 6), (true, true)),
             (page(Some(3), Some("7"), None, None), (8, 10), (true, false)),
             (page(Some(3), Some("10"), None, None), (11, 10), (true, false)),
-            (page(Some(9), Some("2"), None, Some("6")), (3, 5), (true, false)),
+            (page(Some(9), Some("2"), None, Some("6")), (3, 5), (true, true)),
+            (page(Some(2), None, None, Some("4")), (1, 2), (false, true)),
+            (page(Some(2), None, None, Some("3")), (1, 2), (false, true)),
+            (page(None, Some("7"), Some(3), None), (8, 10), (true, false)),
+            (page(None, Some("2"), Some(9), Some("6")), (3, 5), (true, true)),
             (page(None, None, Some(3), None), (8, 10), (true, false)),
             (page(None, None, Some(3), Some("8")), (5, 7), (true, true)),
             (page(None, None, Some(9), Some("4")), (1, 3), (false, true)),

@@ -13,6 +13,7 @@ use sea_orm::{
     AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait, Value,
 };
+use tracing::Instrument;
 
 use crate::ctx::{Database, Deps};
 use crate::problem::Problem;
@@ -35,7 +36,7 @@ where
     F: for<'t> Fn(&'t Transaction) -> BoxFuture<'t, Result<T, E>> + Send + Sync + 'static,
 {
     let deps = Arc::clone(deps);
-    let task = tokio::spawn(async move {
+    let work = async move {
         let mut tries = 1_u32;
         loop {
             let outcome = once(&deps.database, &command).await;
@@ -47,7 +48,9 @@ where
                 other => return other,
             }
         }
-    });
+    };
+    // The log tells for which request it was written.
+    let task = tokio::spawn(work.in_current_span());
     task.await.unwrap_or_else(|error| Err(Problem::internal(error).into()))
 }
 

@@ -30,6 +30,7 @@ use entity::ids::RequestId;
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::graphql::pipeline::answer::Answer;
@@ -172,9 +173,10 @@ async fn receive(
     let mut response = match state.admit(address) {
         Ok(()) => {
             request.extensions_mut().insert(arrival);
+            // Whatever the log tells of the request, statements included, stands in its span.
+            let run = next.run(request).instrument(tracing::debug_span!("request", id = %arrival.request_id));
             // A panic would cut the connection, and with it the other requests of an HTTP/2 peer.
-            let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-            run.unwrap_or_else(|_panic| {
+            AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_panic| {
                 tracing::error!(request_id = %arrival.request_id, "a handler panicked");
                 if is_rest { ProblemDetails::fault().answer(arrival.request_id) } else { failed(arrival) }
             })

@@ -2,6 +2,10 @@
 //! Always true: what is refused has changed nothing, and says so with the code and the status that DESIGN.md gives it.
 //! Not here: sockets (`ws.rs`), what operations do (the features' files).
 
+mod cost;
+mod hostile;
+mod values;
+
 use std::path::Path;
 use std::process::Stdio;
 
@@ -180,21 +184,6 @@ both_databases! {
         app.client.graphql(token, "{ viewer { scopes } }", json!({})).await.data();
     }
 
-    async fn the_cost_of_an_operation_is_told(app: SmallCatalog) {
-        let partner = app.partner().await;
-        let answer = partner.graphql("{ products(first: 50) { nodes { id } } }", json!({})).await;
-        answer.data();
-        let cost = answer.body_at("extensions.cost");
-        assert_eq!(cost["requestedQueryCost"], 51);
-        assert!(cost["actualQueryCost"].as_u64().is_some_and(|actual| (1..=51).contains(&actual)), "{cost}");
-        let status = &cost["throttleStatus"];
-        assert_eq!((&status["maximumAvailable"], &status["restoreRate"]), (&json!(1_000_000), &json!(50_000)));
-        let deep = "{ orders(first: 100) { nodes { units(first: 100) { nodes { id order {
-            units(first: 100) { nodes { id } } } } } } } }";
-        let answer = partner.graphql(deep, json!({})).await;
-        assert!(["QUERY_TOO_COMPLEX", "GRAPHQL_VALIDATION_FAILED"].contains(&code(&answer)), "{answer:#?}");
-    }
-
     async fn a_field_selected_twice_runs_once(app: SmallCatalog) {
         let partner = app.partner().await;
         let input = format!("input: {{ productId: \"{STEAM_50}\", reference: \"twice\" }}");
@@ -254,37 +243,6 @@ both_databases! {
             answer.expect_status(200).expect_errors(&[("BAD_USER_INPUT", "products")]);
             assert_eq!(answer.body["errors"][0]["extensions"]["field"], json!([field]), "{arguments}");
             assert_eq!(answer.body["data"], json!({ "products": null }), "{arguments}");
-        }
-    }
-
-    async fn a_fragment_bomb_is_refused(app: SmallCatalog) {
-        let mut deep = "{...f0}".to_owned();
-        for level in 0..30 {
-            deep += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
-        }
-        deep += "fragment f30 on Query{__typename}";
-        let mut wide = "{...w0}".to_owned();
-        for level in 0..4 {
-            wide += &format!("fragment w{level} on Query{{{}}}", format!("...w{} ", level + 1).repeat(30));
-        }
-        wide += "fragment w4 on Query{__typename}";
-        for (document, expected) in [
-            (&*deep, "QUERY_TOO_COMPLEX"),
-            (&*wide, "QUERY_TOO_COMPLEX"),
-            (&*format!("{{{}}}", "__typename ".repeat(1_001)), "QUERY_TOO_COMPLEX"),
-            (&*format!("{{{}}}", (0..31).map(|n| format!("a{n}:__typename ")).collect::<String>()), "QUERY_TOO_COMPLEX"),
-            (&*format!("{{__typename {}}}", "@skip(if: false) ".repeat(51)), "QUERY_TOO_COMPLEX"),
-            (&*(0..11).map(|n| format!("query q{n}{{__typename}}")).collect::<String>(), "QUERY_TOO_COMPLEX"),
-            ("{...f} fragment f on Query{...f}", "GRAPHQL_VALIDATION_FAILED"),
-            ("{__schema{types{fields{type{fields{type{fields{name}}}}}}}}", "QUERY_TOO_COMPLEX"),
-            (&*",".repeat(60_000), "QUERY_TOO_COMPLEX"),
-            (&*"{a".repeat(10_000), "QUERY_TOO_COMPLEX"),
-            (&*format!("#{}", "x".repeat(70_000)), "PAYLOAD_TOO_LARGE"),
-        ] {
-            let answer = app.client.graphql("", document, json!({})).await;
-            assert_eq!(code(&answer), expected, "{:.80}", document);
-            assert!(answer.body["errors"].as_array().is_some_and(|errors| errors.len() <= 10));
-            assert!(answer.body.to_string().len() < 8_000, "{:.80}", document);
         }
     }
 

@@ -31,6 +31,7 @@ mod reference;
 mod rest;
 mod retention;
 mod schema;
+mod statements;
 mod stock;
 mod tidy;
 mod verify;

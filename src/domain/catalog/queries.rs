@@ -31,7 +31,7 @@ pub struct ProductFilter {
     pub category: Option<String>,
     /// Of the brand with this slug.
     pub brand: Option<String>,
-    /// Every word occurs, from its beginning, in the product's or the brand's name.
+    /// Every word occurs, from its beginning, in the product's or the brand's name; a text without words finds nothing.
     pub search: Option<String>,
     /// With this face currency.
     pub currency: Option<Currency>,
@@ -151,6 +151,11 @@ fn check_search(field: &[&str], search: Option<&str>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The words that are searched for; `None` if nothing is. A text without words (`"!!!"`) has none, and finds nothing.
+fn searched(search: Option<&str>) -> Option<Vec<String>> {
+    search.filter(|text| !text.is_empty()).map(words)
+}
+
 /// BAD_USER_INPUT, naming the field of an argument.
 fn bad_field(path: &[&str], message: String) -> Problem {
     let field = path.iter().map(|step| (*step).to_owned()).collect();
@@ -211,8 +216,7 @@ impl Snapshot {
             ProductOrder::UpdatedAtAsc | ProductOrder::UpdatedAtDesc => &self.by_updated_at,
         };
         let none = Vec::new();
-        let found = filter.search.as_deref().map(words).filter(|words| !words.is_empty());
-        let found = found.map(|words| self.found(&words));
+        let found = searched(filter.search.as_deref()).map(|words| self.found(&words));
         let indexes = [
             filter.country.as_ref().map(|code| self.by_country.get(code).unwrap_or(&none)),
             filter.category.as_ref().map(|slug| self.by_category.get(slug).unwrap_or(&none)),
@@ -272,14 +276,14 @@ impl Snapshot {
         request: &PageRequest,
     ) -> Result<Page<Listed<Brand>>, Problem> {
         check_search(&["search"], search)?;
-        let searched = words(search.unwrap_or_default());
+        let searched = searched(search);
         let sorted = Sorted {
             name: "brands",
             items: &self.brands,
             descending: false,
             key: |brand: &Arc<Brand>| (fold(&brand.name), 0, brand.slug.clone()),
         };
-        let page = sorted.page(request, |brand| is_brand(brand, category, &searched))?;
+        let page = sorted.page(request, |brand| is_brand(brand, category, searched.as_deref()))?;
         Ok(listed(page, |brand| brand))
     }
 
@@ -289,8 +293,8 @@ impl Snapshot {
     /// BAD_USER_INPUT naming the argument.
     pub fn count_brands(&self, category: Option<&str>, search: Option<&str>) -> Result<i64, Problem> {
         check_search(&["search"], search)?;
-        let searched = words(search.unwrap_or_default());
-        let count = self.brands.iter().filter(|brand| is_brand(brand, category, &searched)).count();
+        let searched = searched(search);
+        let count = self.brands.iter().filter(|brand| is_brand(brand, category, searched.as_deref())).count();
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
@@ -373,8 +377,11 @@ impl Currencies {
     }
 }
 
-fn is_brand(brand: &Brand, category: Option<&str>, searched: &[String]) -> bool {
-    let name = fold(&brand.name);
-    category.is_none_or(|slug| brand.category.slug == slug)
-        && searched.iter().all(|word| name.contains(word.as_str()) || brand.slug.contains(word.as_str()))
+fn is_brand(brand: &Brand, category: Option<&str>, searched: Option<&[String]>) -> bool {
+    let has_all = |words: &[String]| {
+        let name = fold(&brand.name);
+        let has = |word: &String| name.contains(word.as_str()) || brand.slug.contains(word.as_str());
+        !words.is_empty() && words.iter().all(has)
+    };
+    category.is_none_or(|slug| brand.category.slug == slug) && searched.is_none_or(has_all)
 }

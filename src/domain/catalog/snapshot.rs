@@ -173,8 +173,16 @@ impl Snapshot {
         product.status == ProductStatus::Active && self.available(&product.id) > 0
     }
 
-    /// The products whose names have a word that begins with each of these (folded) words, by id.
+    /// The largest quantity that one order may ask for; 0 if the product cannot be ordered.
+    pub fn max_quantity(&self, product: &Product) -> i32 {
+        if self.orderable(product) { product.max_quantity } else { 0 }
+    }
+
+    /// The products whose names have a word that begins with each of these (folded) words, by id; none without words.
     pub(super) fn found(&self, searched: &[String]) -> Vec<usize> {
+        if searched.is_empty() {
+            return Vec::new();
+        }
         let mut hits = vec![0_usize; self.products.len()];
         for (word, earlier) in searched.iter().zip(0..) {
             let begins = |(term, _): &(&String, &Vec<usize>)| term.starts_with(word.as_str());

@@ -42,8 +42,40 @@ struct Seen {
     heads: HashMap<StockWriterId, i64>,
     /// When the heads were last looked at, by the database's clock, in microseconds.
     looked_at: i64,
-    /// When each product has to be counted again.
-    due: HashMap<String, Timestamp>,
+    due: Due,
+}
+
+/// When products have to be counted again, by the instant until which a code must be good.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Due {
+    /// When the first of each product's codes runs out of time.
+    expiries: HashMap<String, Timestamp>,
+    /// The second looks that are still to come.
+    second_looks: HashMap<String, Timestamp>,
+}
+
+impl Due {
+    /// The products that have to be counted now.
+    fn products(&self, usable_after: Timestamp) -> HashSet<&str> {
+        let all = self.expiries.iter().chain(&self.second_looks);
+        all.filter(|(_, due)| **due <= usable_after).map(|(product, _)| product.as_str()).collect()
+    }
+
+    /// A product was counted. An expiry earns it one second look, and a second look none.
+    fn counted(&mut self, product: &str, usable_after: Timestamp, soonest: Option<Timestamp>) {
+        let is_due =
+            |due: &HashMap<String, Timestamp>| due.get(product).is_some_and(|due| *due <= usable_after);
+        if is_due(&self.second_looks) {
+            self.second_looks.remove(product);
+        }
+        if is_due(&self.expiries) {
+            self.second_looks.insert(product.to_owned(), usable_after.plus_seconds(SECOND_LOOK_SECS));
+        }
+        match soonest {
+            Some(soonest) => self.expiries.insert(product.to_owned(), soonest),
+            None => self.expiries.remove(product),
+        };
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -86,8 +118,8 @@ impl Stock {
         for count in &counts {
             stock.counter(&count.product_id).store(count.available, Ordering::Relaxed);
         }
-        let due = counts.into_iter().map(|count| (count.product_id, count.soonest)).collect();
-        *stock.seen.lock().await = Seen { heads, looked_at, due };
+        let expiries = counts.into_iter().map(|count| (count.product_id, count.soonest)).collect();
+        *stock.seen.lock().await = Seen { heads, looked_at, due: Due { expiries, ..Due::default() } };
         Ok(stock)
     }
 
@@ -106,15 +138,11 @@ impl Stock {
     /// counter may have changed.
     pub(super) async fn refresh(&self, database: &Database, usable_after: Timestamp) -> Result<bool, DbErr> {
         let mut seen = self.seen.lock().await;
+        let seen = &mut *seen;
         let looked_at = read_clock(&database.reader).await?;
         let since = seen.looked_at.min(looked_at).saturating_sub(LATELY);
         let heads = read_late_heads(&database.reader, since).await?;
-        let expired: HashSet<String> = seen
-            .due
-            .iter()
-            .filter(|(_, due)| **due <= usable_after)
-            .map(|(product, _)| product.clone())
-            .collect();
+        let expired = seen.due.products(usable_after);
         if expired.is_empty() && heads.iter().all(|(writer, head)| seen.heads.get(writer) == Some(head)) {
             seen.looked_at = looked_at;
             return Ok(false);
@@ -127,7 +155,7 @@ impl Stock {
             heads = read_all_heads(&transaction).await?;
             moves = read_moves(&transaction, &seen.heads, &heads).await?;
         }
-        let mut recount: HashSet<&str> = expired.iter().map(String::as_str).collect();
+        let mut recount = expired;
         recount.extend(
             moves.iter().filter(|moved| asks_for_a_count(moved)).map(|moved| moved.product_id.as_str()),
         );
@@ -144,12 +172,7 @@ impl Stock {
             let count = found.remove(&product);
             let available = count.as_ref().map_or(0, |count| count.available);
             self.counter(&product).store(available, Ordering::Relaxed);
-            let soonest = count.map(|count| count.soonest);
-            let again = expired.contains(&product).then(|| usable_after.plus_seconds(SECOND_LOOK_SECS));
-            match soonest.into_iter().chain(again).min() {
-                Some(due) => seen.due.insert(product, due),
-                None => seen.due.remove(&product),
-            };
+            seen.due.counted(&product, usable_after, count.map(|count| count.soonest));
         }
         seen.heads.extend(heads);
         seen.looked_at = looked_at;
@@ -245,4 +268,50 @@ async fn count_some(
     Count::find_by_statement(statement(backend, sql, [usable_after.into(), json(&rows)]))
         .all(connection)
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts what is due at a second; `soonest` is when the next code of `p` runs out of time.
+    fn look(due: &mut Due, at: i64, soonest: Option<i64>) -> bool {
+        let instant = |secs: i64| Timestamp::from_micros(secs * 1_000_000);
+        let is_due = due.products(instant(at)).contains("p");
+        if is_due {
+            due.counted("p", instant(at), soonest.map(instant));
+        }
+        is_due
+    }
+
+    fn expiring_at(secs: i64) -> Due {
+        let expiries = HashMap::from([("p".to_owned(), Timestamp::from_micros(secs * 1_000_000))]);
+        Due { expiries, ..Due::default() }
+    }
+
+    #[test]
+    fn an_expiry_earns_one_second_look() {
+        let mut due = expiring_at(10);
+        let looks: Vec<i64> = (0..100).filter(|at| look(&mut due, *at, None)).collect();
+        assert_eq!(looks, [10, 15]);
+        assert_eq!(due, Due::default(), "nothing is left to look at");
+    }
+
+    #[test]
+    fn each_of_several_expiries_is_followed_by_a_second_look() {
+        let mut due = expiring_at(10);
+        let next = |at: i64| [12, 40].into_iter().find(|expiry| *expiry > at);
+        let looks: Vec<i64> = (0..100).filter(|at| look(&mut due, *at, next(*at))).collect();
+        assert_eq!(looks, [10, 12, 17, 40, 45]);
+    }
+
+    #[test]
+    fn a_count_for_another_reason_leaves_the_second_look_to_come() {
+        let mut due = expiring_at(10);
+        assert!(look(&mut due, 10, None));
+        due.counted("p", Timestamp::from_micros(12_000_000), Some(Timestamp::from_micros(90_000_000)));
+        assert!(!look(&mut due, 14, Some(90)) && look(&mut due, 15, Some(90)));
+        assert!(!look(&mut due, 89, Some(90)) && look(&mut due, 90, None) && look(&mut due, 95, None));
+        assert!(!look(&mut due, 1_000, None));
+    }
 }

@@ -48,6 +48,43 @@ pub enum Event {
     Wallet(WalletEvent),
 }
 
+/// Makes an event's object: what every event tells, and then what this one does.
+macro_rules! event {
+    ($(#[$doc:meta])* $event:ident, $(#[$kind_doc:meta])* { $($own:tt)* }) => {
+        $(#[$doc])*
+        #[Object]
+        impl $event {
+            /// The id, beginning with evt_.
+            pub(super) async fn id(&self) -> ID {
+                self.row.id.to_string().into()
+            }
+
+            /// Its place, for `after`.
+            pub(super) async fn cursor(&self) -> String {
+                feed::cursor_of(self.row.sequence)
+            }
+
+            /// Its number among the partner's events, without gaps in the whole feed.
+            pub(super) async fn sequence(&self) -> BigInt {
+                BigInt(self.row.sequence)
+            }
+
+            $(#[$kind_doc])*
+            #[graphql(name = "type")]
+            pub(super) async fn kind(&self) -> String {
+                self.row.kind.clone()
+            }
+
+            /// When.
+            pub(super) async fn occurred_at(&self) -> DateTime {
+                DateTime(self.row.occurred_at)
+            }
+
+            $($own)*
+        }
+    };
+}
+
 /// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
 pub struct OrderEvent {
     row: rows::Model,
@@ -55,74 +92,51 @@ pub struct OrderEvent {
     facts: OrderFacts,
 }
 
-/// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
-#[Object]
-impl OrderEvent {
-    /// The id, beginning with evt_.
-    pub(super) async fn id(&self) -> ID {
-        self.row.id.to_string().into()
-    }
-
-    /// Its place, for `after`.
-    pub(super) async fn cursor(&self) -> String {
-        feed::cursor_of(self.row.sequence)
-    }
-
-    /// Its number among the partner's events, without gaps in the whole feed.
-    pub(super) async fn sequence(&self) -> BigInt {
-        BigInt(self.row.sequence)
-    }
-
+event! {
+    /// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
+    OrderEvent,
     /// What happened, such as order.delivered.
-    #[graphql(name = "type")]
-    pub(super) async fn kind(&self) -> String {
-        self.row.kind.clone()
-    }
+    {
+        /// The order's id.
+        async fn order_id(&self) -> ID {
+            self.order.to_string().into()
+        }
 
-    /// When.
-    pub(super) async fn occurred_at(&self) -> DateTime {
-        DateTime(self.row.occurred_at)
-    }
+        /// The order's reference.
+        async fn reference(&self) -> &str {
+            &self.facts.reference
+        }
 
-    /// The order's id.
-    async fn order_id(&self) -> ID {
-        self.order.to_string().into()
-    }
+        /// The order's state after the event.
+        async fn status(&self) -> OrderStatus {
+            self.facts.status.into()
+        }
 
-    /// The order's reference.
-    async fn reference(&self) -> &str {
-        &self.facts.reference
-    }
+        /// Its state before the event; null for the first.
+        async fn previous_status(&self) -> Option<OrderStatus> {
+            self.facts.previous_status.map(Into::into)
+        }
 
-    /// The order's state after the event.
-    async fn status(&self) -> OrderStatus {
-        self.facts.status.into()
-    }
+        /// How many units were delivered after the event.
+        async fn delivered_quantity(&self) -> i32 {
+            self.facts.delivered_quantity
+        }
 
-    /// Its state before the event; null for the first.
-    async fn previous_status(&self) -> Option<OrderStatus> {
-        self.facts.previous_status.map(Into::into)
-    }
+        /// How many units were refunded after the event.
+        async fn refunded_quantity(&self) -> i32 {
+            self.facts.refunded_quantity
+        }
 
-    /// How many units were delivered after the event.
-    async fn delivered_quantity(&self) -> i32 {
-        self.facts.delivered_quantity
-    }
+        /// How many units were bought.
+        async fn quantity(&self) -> i32 {
+            self.facts.quantity
+        }
 
-    /// How many units were refunded after the event.
-    async fn refunded_quantity(&self) -> i32 {
-        self.facts.refunded_quantity
-    }
-
-    /// How many units were bought.
-    async fn quantity(&self) -> i32 {
-        self.facts.quantity
-    }
-
-    /// The order as it is now, which may be later than the event.
-    async fn order(&self, context: &Context<'_>) -> Result<Order, Problem> {
-        let found = load(&Loaders::of(context).orders, self.order).await?;
-        found.map(Order::from).ok_or_else(Problem::not_found)
+        /// The order as it is now, which may be later than the event.
+        async fn order(&self, context: &Context<'_>) -> Result<Order, Problem> {
+            let found = load(&Loaders::of(context).orders, self.order).await?;
+            found.map(Order::from).ok_or_else(Problem::not_found)
+        }
     }
 }
 
@@ -133,59 +147,36 @@ pub struct WalletEvent {
     facts: WalletFacts,
 }
 
-/// A change of a wallet's available money: wallet.credited or wallet.debited; one for each wallet and transaction.
-#[Object]
-impl WalletEvent {
-    /// The id, beginning with evt_.
-    pub(super) async fn id(&self) -> ID {
-        self.row.id.to_string().into()
-    }
-
-    /// Its place, for `after`.
-    pub(super) async fn cursor(&self) -> String {
-        feed::cursor_of(self.row.sequence)
-    }
-
-    /// Its number among the partner's events, without gaps in the whole feed.
-    pub(super) async fn sequence(&self) -> BigInt {
-        BigInt(self.row.sequence)
-    }
-
+event! {
+    /// A change of a wallet's available money: wallet.credited or wallet.debited; one for each wallet and transaction.
+    WalletEvent,
     /// What happened, such as wallet.debited.
-    #[graphql(name = "type")]
-    pub(super) async fn kind(&self) -> String {
-        self.row.kind.clone()
-    }
+    {
+        /// The sum of the entries: negative where money left.
+        async fn amount(&self) -> Money {
+            Money::from_minor(self.facts.amount_minor, self.facts.currency)
+        }
 
-    /// When.
-    pub(super) async fn occurred_at(&self) -> DateTime {
-        DateTime(self.row.occurred_at)
-    }
+        /// What was available after.
+        async fn available(&self) -> Money {
+            Money::from_minor(self.facts.available_minor, self.facts.currency)
+        }
 
-    /// The sum of the entries: negative where money left.
-    async fn amount(&self) -> Money {
-        Money::from_minor(self.facts.amount_minor, self.facts.currency)
-    }
+        /// The first entry's number in the wallet.
+        async fn first_entry_sequence(&self) -> BigInt {
+            BigInt(self.facts.first_entry)
+        }
 
-    /// What was available after.
-    async fn available(&self) -> Money {
-        Money::from_minor(self.facts.available_minor, self.facts.currency)
-    }
+        /// The last entry's number in the wallet.
+        async fn last_entry_sequence(&self) -> BigInt {
+            BigInt(self.facts.last_entry)
+        }
 
-    /// The first entry's number in the wallet.
-    async fn first_entry_sequence(&self) -> BigInt {
-        BigInt(self.facts.first_entry)
-    }
-
-    /// The last entry's number in the wallet.
-    async fn last_entry_sequence(&self) -> BigInt {
-        BigInt(self.facts.last_entry)
-    }
-
-    /// The wallet as it is now, which may be later than the event.
-    async fn wallet(&self, context: &Context<'_>) -> Result<Wallet, Problem> {
-        let found = load(&Loaders::of(context).wallets, self.wallet).await?;
-        found.map(Wallet::from).ok_or_else(Problem::not_found)
+        /// The wallet as it is now, which may be later than the event.
+        async fn wallet(&self, context: &Context<'_>) -> Result<Wallet, Problem> {
+            let found = load(&Loaders::of(context).wallets, self.wallet).await?;
+            found.map(Wallet::from).ok_or_else(Problem::not_found)
+        }
     }
 }
 

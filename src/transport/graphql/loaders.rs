@@ -64,5 +64,7 @@ where
     K: Eq + Hash + Clone + Send + Sync + std::fmt::Debug,
     V: Clone + Send,
 {
-    loader.try_load(key).await.unwrap_or_else(|error| Err(Problem::internal(error)))
+    // Tokio lets a task take 128 locks, then makes it wait: a page of more keys would fall into batches of what was left.
+    let loaded = tokio::task::unconstrained(loader.try_load(key)).await;
+    loaded.unwrap_or_else(|error| Err(Problem::internal(error)))
 }

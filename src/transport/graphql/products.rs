@@ -10,6 +10,7 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::enums::{DeliveryKind, DenominationKind, ProductStatus, RecipientKind};
 use super::types::{CountryCode, CurrencyCode, DateTime, Decimal, Money, MoneyAmount, request};
+use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Denomination as Values, KnownCurrency, Snapshot};
 use crate::domain::pricing;
 
@@ -168,8 +169,8 @@ impl Product {
     /// What there is to be had.
     async fn stock(&self, context: &Context<'_>) -> Stock {
         let snapshot = snapshot(context);
-        let max_quantity = if snapshot.orderable(&self.0) { self.0.max_quantity } else { 0 };
-        Stock { available: int(snapshot.available(&self.0.id)), max_quantity }
+        let available = int(snapshot.available(&self.0.id));
+        Stock { available, max_quantity: snapshot.max_quantity(&self.0) }
     }
 
     /// The price of one unit for the calling partner as an order would pay it now; null if it cannot be told, such as while rates are stale.
@@ -184,24 +185,31 @@ impl Product {
             CurrencyCode,
         >,
     ) -> Option<ProductPrice> {
-        let ctx = request(context);
-        let actor = ctx.partner().ok()?;
         let face = match face_value {
             Some(asked) => self.0.face_value(Some(&asked.0)).ok()?,
             None => self.0.least_face_value(),
         };
-        let currency = currency.map_or(actor.default_currency, |currency| currency.0);
-        let price = pricing::price(ctx, actor.partner, &self.0, face, currency).ok()?;
-        Some(ProductPrice {
-            face_value: face.into(),
-            unit_price: Money::from_minor(price.unit_price_minor, currency),
-        })
+        let unit_price = unit_price(request(context), &self.0, face, currency.map(|currency| currency.0))?;
+        Some(ProductPrice { face_value: face.into(), unit_price: unit_price.into() })
     }
 
     /// When anything but stock last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
+}
+
+/// What the calling partner pays for one unit; `currency` is its default if absent. `None` while it cannot be told.
+pub(in crate::transport) fn unit_price(
+    ctx: &Ctx,
+    product: &catalog::Product,
+    face: entity::money::Money,
+    currency: Option<entity::currency::Currency>,
+) -> Option<entity::money::Money> {
+    let actor = ctx.partner().ok()?;
+    let currency = currency.unwrap_or(actor.default_currency);
+    let price = pricing::price(ctx, actor.partner, product, face, currency).ok()?;
+    Some(entity::money::Money::from_minor(price.unit_price_minor, currency))
 }
 
 /// What to ask a user for, and the form that orders take it in. Source for phones: ITU-T E.164.

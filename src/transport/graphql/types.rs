@@ -166,7 +166,10 @@ impl ScalarType for DateTime {
 pub fn scalar_fault(scalar: &str, value: &Value) -> Option<String> {
     fn why<T: ScalarType + InputType>(value: &Value) -> Option<String> {
         let error = <T as ScalarType>::parse(value.clone()).err()?;
-        Some(error.into_server_error(Pos::default()).message)
+        let message = error.into_server_error(Pos::default()).message;
+        // The library puts the type ahead of our words, which name it better.
+        let ours = message.strip_prefix(&format!("Failed to parse \"{}\": ", T::type_name()));
+        Some(ours.unwrap_or(&message).trim_end_matches('.').to_owned())
     }
     match scalar {
         "MoneyAmount" => why::<MoneyAmount>(value),

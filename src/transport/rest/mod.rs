@@ -38,6 +38,8 @@ pub const OPENAPI: &str = include_str!("../../../openapi.json");
 const CHANGE_POINTS: u64 = 10;
 /// What a page costs.
 const PAGE_POINTS: u64 = 20;
+/// What a page that may be filtered or searched costs: what does not match is looked at too, as in GraphQL.
+const NARROWED_PAGE_POINTS: u64 = PAGE_POINTS + 100;
 
 /// Who may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +110,10 @@ pub static ROUTES: &[Route] = &[
         ..change("/auth/refresh", Some(auth::REFRESH), |call| Box::pin(auth::refresh(call)))
     },
     change("/auth/logout", None, |call| Box::pin(auth::logout(call))),
-    page("/api/v1/products", products::LIST, |call| Box::pin(products::list(call))),
+    Route {
+        points: NARROWED_PAGE_POINTS,
+        ..page("/api/v1/products", products::LIST, |call| Box::pin(products::list(call)))
+    },
     read("/api/v1/products/{id}", |call| Box::pin(products::get(call))),
     change("/api/v1/charges", Some(charges::CREATE), |call| Box::pin(charges::create(call))),
     read("/api/v1/charges/{id}", |call| Box::pin(charges::get(call))),

@@ -16,10 +16,9 @@ use super::problem_details::ProblemDetails;
 use super::shapes::{List, Money};
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Denomination as Values, ProductFilter, ProductOrder, Snapshot};
-use crate::domain::pricing;
 use crate::problem::Problem;
 use crate::store::encode_cursor;
-use crate::transport::graphql::products::recipient_form;
+use crate::transport::graphql::products::{recipient_form, unit_price};
 
 /// What a page of products is asked for by.
 pub const LIST: &[&str] = &["country", "category", "brand", "search", "cursor", "limit"];
@@ -89,7 +88,8 @@ struct Product<'a> {
 
 impl<'a> Product<'a> {
     fn of(ctx: &Ctx, snapshot: &Snapshot, product: &'a catalog::Product) -> Self {
-        let orderable = snapshot.orderable(product);
+        let face = product.least_face_value();
+        let unit_price = unit_price(ctx, product, face, None);
         Self {
             id: &product.id,
             name: &product.name,
@@ -105,12 +105,12 @@ impl<'a> Product<'a> {
             redemption_instructions: product.redemption_instructions.as_deref(),
             expiry_rule: product.expiry_rule.as_deref(),
             status: product.status,
-            orderable,
+            orderable: snapshot.orderable(product),
             stock: Stock {
                 available: snapshot.available(&product.id).max(0),
-                max_quantity: if orderable { product.max_quantity } else { 0 },
+                max_quantity: snapshot.max_quantity(product),
             },
-            price: price(ctx, product),
+            price: unit_price.map(|price| Price { face_value: face.into(), unit_price: price.into() }),
             updated_at: product.updated_at,
         }
     }
@@ -139,15 +139,6 @@ fn denomination(product: &catalog::Product) -> Denomination {
 fn required_input(kind: RecipientKind) -> RequiredInput {
     let (label, pattern) = recipient_form(kind);
     RequiredInput { kind, field: format!("recipient.{}", recipient_field(kind)), label, pattern }
-}
-
-/// The price of one unit of the least face value in the partner's default currency; `None` while it cannot be told.
-fn price(ctx: &Ctx, product: &catalog::Product) -> Option<Price> {
-    let actor = ctx.partner().ok()?;
-    let face = product.least_face_value();
-    let currency = actor.default_currency;
-    let price = pricing::price(ctx, actor.partner, product, face, currency).ok()?;
-    Some(Price { face_value: face.into(), unit_price: Money::from_minor(price.unit_price_minor, currency) })
 }
 
 /// `GET /api/v1/products`

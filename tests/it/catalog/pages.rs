@@ -82,6 +82,9 @@ fn conditions(app: &TestApp) -> Vec<Condition> {
         (json!({ "search": "STEAM wal" }), Box::new(|it| has_words(it, &["steam", "wal"]))),
         (json!({ "search": "curacao top" }), Box::new(|it| has_words(it, &["curacao", "top"]))),
         (json!({ "search": "CURAÇAO" }), Box::new(|it| has_words(it, &["curacao"]))),
+        (json!({ "search": "", "country": "AE" }), Box::new(|it| it.country.code == "AE")),
+        (json!({ "search": "!!!" }), Box::new(|_| false)),
+        (json!({ "search": " \u{2014} ", "brand": "steam_wallet" }), Box::new(|_| false)),
         (json!({ "search": "steam team" }), Box::new(|it| has_words(it, &["steam", "team"]))),
         (
             json!({ "faceValue": "12.50" }),

@@ -57,7 +57,7 @@ both_databases! {
     async fn writers_that_rest_are_not_read_and_are_caught_up_once(app: SmallCatalog) {
         app.books_are_broken();
         let partner = app.partner().await;
-        let clock = octopus_cards::store::database_clock(app.deps.database.backend());
+        let clock = octopus_cards::store::engine_clock(app.deps.database.backend());
         app.database.execute("UPDATE stock_writers SET moved_at = 0").await;
         let resting = format!("(SELECT m.writer FROM stock_moves m WHERE m.product_id = '{STEAM_50}' AND m.delta = 200
             ORDER BY m.writer, m.n LIMIT 1)");

@@ -36,6 +36,7 @@ pub mod poll;
 pub mod process;
 pub mod seed;
 pub mod socket;
+pub mod statements;
 
 /// Makes two tests of one body: the same calls, on SQLite and on PostgreSQL.
 #[macro_export]

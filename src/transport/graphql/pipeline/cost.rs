@@ -5,10 +5,11 @@
 //! Always true: the tree mirrors the merged operation, so that its walk is bounded as that is; sums saturate.
 //! Not here: who may spend how many points (throttle.rs).
 //!
-//! Prices: a leaf 0; an object 1; a page 1 and its items as often as `first` or `last` says (20 if neither does); a
-//! field of Mutation 10; `vouchers` 10 whatever their number, since a page of codes is one read, multiplied like
-//! everything else by the pages that enclose it; `createOrder` 1 with all that it answers but pages, since orders are
-//! bounded by their desks, not by a rate.
+//! Prices: a leaf 0, but `totalCount` 20; an object 1; a page 1 and its items as often as `first` or `last` says (20 if
+//! neither does), `nodes` as often as there are ids; 100 more for a list that is filtered or searched, since what does not
+//! match is looked at too; a field of Mutation 10; `vouchers` 10 whatever their number, since a page of codes is one read,
+//! multiplied like everything else by the pages that enclose it; `__schema` 500 and `__type` 50 with all below them;
+//! `createOrder` 1 with all that it answers but pages, since orders are bounded by their desks, not by a rate.
 
 use apollo_compiler::Name;
 use apollo_compiler::schema::FieldDefinition;
@@ -25,6 +26,16 @@ use super::contract::Contract;
 const MUTATION_POINTS: u64 = 10;
 /// What the codes of one order cost, however many they are.
 const VOUCHERS_POINTS: u64 = 10;
+/// What it costs to count a whole list.
+const TOTAL_COUNT_POINTS: u64 = 20;
+/// What it costs to look at what a filter or a search leaves out.
+const NARROWED_POINTS: u64 = 100;
+/// What the description of all types costs.
+const SCHEMA_POINTS: u64 = 500;
+/// What the description of one type costs.
+const TYPE_POINTS: u64 = 50;
+/// The arguments by which lists are filtered and searched.
+const NARROWING: [&str; 6] = ["category", "filter", "from", "search", "to", "types"];
 /// How many items a page has when the caller does not say.
 const DEFAULT_PAGE: u64 = 20;
 /// The most items that a page is priced at; larger ones are refused by their resolvers.
@@ -40,11 +51,23 @@ pub struct CostTree {
 struct CostNode {
     key: String,
     points: u64,
-    /// How often the children are paid for, unless once.
-    page: Option<Page>,
+    /// How often the field itself and its children are paid for.
+    times: Times,
+    /// The values of the arguments that narrow the list.
+    narrowing: Vec<Value>,
     children: Vec<CostNode>,
     /// Of which type the parent must be for this field to be there: only one of the types comes true.
     only_on: Option<String>,
+}
+
+/// How often something is paid for.
+#[derive(Clone, Debug)]
+enum Times {
+    Once,
+    /// For each item of a page.
+    Page(Page),
+    /// For each id of a list.
+    Ids(Value),
 }
 
 /// How many items a page was asked for.
@@ -52,6 +75,8 @@ struct CostNode {
 struct Page {
     sizes: Vec<Value>,
     default: u64,
+    /// The key under which an object that stands for a whole page tells how many items it has.
+    told_by: Option<String>,
 }
 
 impl CostTree {
@@ -87,11 +112,20 @@ impl CostTree {
         requested(&self.children, variables).max(1)
     }
 
-    /// What it cost, judged by its answer, at least 1 and at most what was requested.
+    /// Those of the variables that decide what it costs.
     #[must_use]
-    pub fn actual(&self, data: &ConstValue, requested: u64) -> u64 {
+    pub fn deciding(&self, variables: &Variables) -> Variables {
+        let mut deciding = Variables::default();
+        self.children.iter().for_each(|node| node.collect_deciding(variables, &mut deciding));
+        deciding
+    }
+
+    /// What it cost, judged by its answer, at least 1 and at most what was requested. `deciding` are the variables that
+    /// decide the price.
+    #[must_use]
+    pub fn actual(&self, data: &ConstValue, deciding: &Variables, requested: u64) -> u64 {
         let actual = match data {
-            ConstValue::Object(members) => spent(&self.children, members),
+            ConstValue::Object(members) => spent(&self.children, members, deciding),
             _ => 0,
         };
         actual.clamp(1, requested.max(1))
@@ -99,11 +133,84 @@ impl CostTree {
 }
 
 impl CostNode {
+    /// A field that costs the same whatever is below it.
+    fn flat(field: &Field, points: u64) -> Self {
+        Self {
+            key: field.response_key().node.to_string(),
+            points,
+            times: Times::Once,
+            narrowing: Vec::new(),
+            children: Vec::new(),
+            only_on: None,
+        }
+    }
+
     /// Takes the price off everything but pages.
     fn forgive(&mut self) {
-        if self.page.is_none() {
+        if matches!(self.times, Times::Once) {
             self.points = 0;
             self.children.iter_mut().for_each(Self::forgive);
+        }
+    }
+
+    fn collect_deciding(&self, variables: &Variables, deciding: &mut Variables) {
+        let sizes = match &self.times {
+            Times::Once => &[],
+            Times::Page(page) => page.sizes.as_slice(),
+            Times::Ids(ids) => std::slice::from_ref(ids),
+        };
+        let mut named = Vec::new();
+        sizes.iter().chain(&self.narrowing).for_each(|value| collect_variables(value, &mut named));
+        for name in named {
+            if let Some(value) = variables.get(name) {
+                deciding.insert(name.clone(), value.clone());
+            }
+        }
+        self.children.iter().for_each(|child| child.collect_deciding(variables, deciding));
+    }
+
+    /// What the list costs for being narrowed.
+    fn narrowed(&self, variables: &Variables) -> u64 {
+        if self.narrowing.iter().any(|value| narrows(value, variables)) { NARROWED_POINTS } else { 0 }
+    }
+
+    fn requested(&self, variables: &Variables) -> u64 {
+        let each = requested(&self.children, variables).saturating_add(self.points);
+        let times = match &self.times {
+            Times::Once => 1,
+            Times::Page(page) => page.items(variables),
+            Times::Ids(ids) => length(ids, variables),
+        };
+        each.saturating_mul(times).saturating_add(self.narrowed(variables))
+    }
+
+    fn spent(&self, value: &ConstValue, variables: &Variables) -> u64 {
+        match (value, &self.times) {
+            // A flat price is paid once for the whole list.
+            (ConstValue::List(_), Times::Once) if self.children.is_empty() => self.points,
+            (ConstValue::List(items), _) => {
+                let narrowed = self.narrowed(variables);
+                items
+                    .iter()
+                    .fold(narrowed, |sum, item| sum.saturating_add(self.spent_on_one(item, variables)))
+            }
+            // One object that stands for a page: it has cost what it was asked for, unless it tells less.
+            (ConstValue::Object(members), Times::Page(page)) => {
+                let each = requested(&self.children, variables).saturating_add(self.points);
+                let told = page.told_by.as_ref().and_then(|key| whole(members.get(key.as_str())?));
+                let items = told.map_or_else(|| page.items(variables), |items| items.max(1));
+                each.saturating_mul(items).saturating_add(self.narrowed(variables))
+            }
+            (value, _) => self.spent_on_one(value, variables).saturating_add(self.narrowed(variables)),
+        }
+    }
+
+    fn spent_on_one(&self, value: &ConstValue, variables: &Variables) -> u64 {
+        match value {
+            ConstValue::Object(members) => {
+                self.points.saturating_add(spent(&self.children, members, variables))
+            }
+            _ => self.points,
         }
     }
 }
@@ -127,35 +234,36 @@ fn nodes(contract: &Contract, parent: &str, set: &SelectionSet, page: Option<&Pa
     nodes_of_set
 }
 
-/// The price of a field; none for leaves, which cost nothing.
+/// The price of a field; none for leaves that cost nothing.
 fn node(contract: &Contract, parent: &str, field: &Field, page_of_parent: Option<&Page>) -> Option<CostNode> {
     let name = field.name.node.as_str();
     let definition = contract.schema().type_field(parent, name).ok()?;
     let ty = definition.ty.inner_named_type();
-    if !contract.is_composite(ty) {
-        return None;
+    match name {
+        "__schema" => return Some(CostNode::flat(field, SCHEMA_POINTS)),
+        "__type" => return Some(CostNode::flat(field, TYPE_POINTS)),
+        "totalCount" => return Some(CostNode::flat(field, TOTAL_COUNT_POINTS)),
+        _ if !contract.is_composite(ty) => return None,
+        "vouchers" => return Some(CostNode::flat(field, VOUCHERS_POINTS)),
+        _ => {}
     }
-    let flat = name == "vouchers";
-    let own_page = if flat { None } else { page(field, definition) };
+    let own_page = page(field, definition);
+    let narrows = |name: &ExecutableName| own_page.is_some() && NARROWING.contains(&name.as_str());
+    let narrowing = field.arguments.iter().filter(|(name, _)| narrows(&name.node));
+    let narrowing = narrowing.map(|(_, value)| value.node.clone()).collect();
     let is_connection = ty.as_str().ends_with("Connection");
     // The items of a connection are below it; those of a paged list are its own.
-    let (page, below) = match (is_connection, own_page) {
-        (true, own_page) => (None, own_page),
-        (false, Some(own_page)) => (Some(own_page), None),
-        (false, None) if matches!(name, "edges" | "nodes") => (page_of_parent.cloned(), None),
-        (false, None) => (None, None),
+    let (times, below) = match (own_page, field.get_argument("ids")) {
+        (own_page, _) if is_connection => (Times::Once, own_page),
+        (Some(own_page), _) => (Times::Page(own_page), None),
+        (None, Some(ids)) => (Times::Ids(ids.node.clone()), None),
+        (None, None) if matches!(name, "edges" | "nodes") => {
+            (page_of_parent.cloned().map_or(Times::Once, Times::Page), None)
+        }
+        (None, None) => (Times::Once, None),
     };
-    Some(CostNode {
-        key: field.response_key().node.to_string(),
-        points: if flat { VOUCHERS_POINTS } else { 1 },
-        children: if flat {
-            Vec::new()
-        } else {
-            nodes(contract, ty, &field.selection_set.node, below.as_ref())
-        },
-        page,
-        only_on: None,
-    })
+    let children = nodes(contract, ty, &field.selection_set.node, below.as_ref());
+    Some(CostNode { times, narrowing, children, ..CostNode::flat(field, 1) })
 }
 
 fn page(field: &Field, definition: &FieldDefinition) -> Option<Page> {
@@ -163,9 +271,16 @@ fn page(field: &Field, definition: &FieldDefinition) -> Option<Page> {
     let declared = definition.arguments.iter().find(|argument| is_size(&argument.name))?;
     let default = declared.default_value.as_ref().and_then(|value| value.to_i32());
     let sizes = field.arguments.iter().filter(|(name, _)| matches!(name.node.as_str(), "first" | "last"));
+    let told_by = field.selection_set.node.items.iter().find_map(|item| match &item.node {
+        Selection::Field(field) if field.node.name.node == "entryCount" => {
+            Some(field.node.response_key().node.to_string())
+        }
+        _ => None,
+    });
     Some(Page {
         sizes: sizes.map(|(_, value)| value.node.clone()).collect(),
         default: default.and_then(|size| u64::try_from(size).ok()).unwrap_or(DEFAULT_PAGE),
+        told_by,
     })
 }
 
@@ -173,13 +288,53 @@ impl Page {
     fn items(&self, variables: &Variables) -> u64 {
         let sizes = self.sizes.iter().filter_map(|size| match size {
             Value::Number(number) => number.as_u64(),
-            Value::Variable(name) => match variables.get(name) {
-                Some(ConstValue::Number(number)) => number.as_u64(),
-                _ => None,
-            },
+            Value::Variable(name) => whole(variables.get(name)?),
             _ => None,
         });
         sizes.max().unwrap_or(self.default).clamp(1, LARGEST_PAGE)
+    }
+}
+
+fn whole(value: &ConstValue) -> Option<u64> {
+    match value {
+        ConstValue::Number(number) => number.as_u64(),
+        _ => None,
+    }
+}
+
+/// How many items a list has, at least 1.
+fn length(list: &Value, variables: &Variables) -> u64 {
+    let length = match list {
+        Value::List(items) => items.len(),
+        Value::Variable(name) => match variables.get(name) {
+            Some(ConstValue::List(items)) => items.len(),
+            _ => 1,
+        },
+        _ => 1,
+    };
+    u64::try_from(length).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE)
+}
+
+/// Whether an argument leaves anything out.
+fn narrows(value: &Value, variables: &Variables) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Object(members) => members.values().any(|member| narrows(member, variables)),
+        Value::Variable(name) => match variables.get(name) {
+            None | Some(ConstValue::Null) => false,
+            Some(ConstValue::Object(members)) => members.values().any(|member| *member != ConstValue::Null),
+            Some(_) => true,
+        },
+        _ => true,
+    }
+}
+
+fn collect_variables<'v>(value: &'v Value, named: &mut Vec<&'v ExecutableName>) {
+    match value {
+        Value::Variable(name) => named.push(name),
+        Value::Object(members) => members.values().for_each(|member| collect_variables(member, named)),
+        // The length of a list does not hang on what is in it.
+        _ => {}
     }
 }
 
@@ -187,9 +342,7 @@ fn requested(nodes: &[CostNode], variables: &Variables) -> u64 {
     let mut always = 0_u64;
     let mut by_type: IndexMap<&str, u64> = IndexMap::new();
     for node in nodes {
-        let inner = requested(&node.children, variables).saturating_add(node.points);
-        let times = node.page.as_ref().map_or(1, |page| page.items(variables));
-        let points = inner.saturating_mul(times);
+        let points = node.requested(variables);
         match &node.only_on {
             None => always = always.saturating_add(points),
             Some(object) => {
@@ -201,7 +354,7 @@ fn requested(nodes: &[CostNode], variables: &Variables) -> u64 {
     always.saturating_add(by_type.into_values().max().unwrap_or_default())
 }
 
-fn spent(nodes: &[CostNode], members: &IndexMap<ExecutableName, ConstValue>) -> u64 {
+fn spent(nodes: &[CostNode], members: &IndexMap<ExecutableName, ConstValue>, variables: &Variables) -> u64 {
     let mut seen: Vec<&str> = Vec::with_capacity(nodes.len());
     let mut sum = 0_u64;
     for node in nodes {
@@ -211,105 +364,12 @@ fn spent(nodes: &[CostNode], members: &IndexMap<ExecutableName, ConstValue>) -> 
         }
         if let Some(value) = members.get(node.key.as_str()) {
             seen.push(&node.key);
-            sum = sum.saturating_add(spent_on(node, value));
+            sum = sum.saturating_add(node.spent(value, variables));
         }
     }
     sum
 }
 
-fn spent_on(node: &CostNode, value: &ConstValue) -> u64 {
-    match value {
-        ConstValue::Object(members) => node.points.saturating_add(spent(&node.children, members)),
-        // A flat price is paid once for the whole list.
-        ConstValue::List(_) if node.children.is_empty() && node.page.is_none() => node.points,
-        ConstValue::List(items) => {
-            items.iter().fold(0, |sum: u64, item| sum.saturating_add(spent_on(node, item)))
-        }
-        _ => node.points,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::{merge::merge, parse::parse, validate::validate, variables::coerce};
-    use super::*;
-
-    const SDL: &str = "
-        type Query { order: Order orders(first: Int, last: Int): OrderConnection events(first: Int = 50): [Event!] node: Node }
-        type Mutation { createOrder(x: Int): Payload cancelOrder: Payload }
-        type Payload { order: Order errors: [Event!]! }
-        interface Node { id: ID }
-        type Order implements Node { id: ID total: Money vouchers(first: Int = 1000): [Voucher!] units(first: Int): UnitConnection }
-        type Event implements Node { id: ID money: Money }
-        type Money { amount: String }
-        type Voucher { code: String }
-        type Unit { id: ID money: Money }
-        type PageInfo { more: Boolean }
-        type UnitConnection { nodes: [Unit!]! edges: [UnitEdge!]! pageInfo: PageInfo }
-        type UnitEdge { node: Unit }
-        type OrderConnection { nodes: [Order!]! pageInfo: PageInfo }
-    ";
-
-    fn tree(text: &str, variables: serde_json::Value) -> (CostTree, Variables) {
-        let contract = Contract::parse(SDL).unwrap();
-        let document = validate(&contract, &parse(text).unwrap()).unwrap();
-        let operation = document.operations.iter().next().unwrap();
-        let variables = coerce(&contract, operation, variables.as_object().unwrap().clone()).unwrap();
-        let merged = merge(&contract, &document, operation, &variables).unwrap();
-        (CostTree::of(&contract, &merged, operation.object_type()), variables)
-    }
-
-    #[test]
-    fn prices_documents() {
-        for (text, variables, points) in [
-            ("{__typename}", json!({}), 1),
-            ("{order{id}}", json!({}), 1),
-            ("{order{id total{amount}}}", json!({}), 2),
-            ("{order{vouchers{code}}}", json!({}), 11),
-            ("{order{vouchers(first: 1000){code}}}", json!({}), 11),
-            ("mutation {createOrder{order{id total{amount} vouchers{code}} errors{id}}}", json!({}), 1),
-            ("mutation {a: createOrder{order{id}} b: createOrder{order{id}}}", json!({}), 2),
-            ("mutation {createOrder{order{units(first: 50){nodes{id}}}}}", json!({}), 51),
-            ("mutation {cancelOrder{order{id total{amount} vouchers{code}} errors{id}}}", json!({}), 24),
-            ("{orders{nodes{id}}}", json!({}), 21),
-            ("{orders(first: 100){nodes{id total{amount}} pageInfo{more}}}", json!({}), 202),
-            ("query ($n: Int) {orders(first: $n){nodes{id}}}", json!({"n": 5}), 6),
-            ("query ($n: Int) {orders(first: $n){nodes{id}}}", json!({}), 21),
-            ("{orders(last: 7){nodes{id}}}", json!({}), 8),
-            ("{orders(first: 10){nodes{vouchers{code}}}}", json!({}), 111),
-            (
-                "{orders(first: 10){nodes{units(first: 100){nodes{money{amount}}}}}}",
-                json!({}),
-                1 + 10 * (1 + 1 + 200),
-            ),
-            ("{order{units(first: 3){edges{node{id}}}}}", json!({}), 1 + 1 + 3 * 2),
-            ("{events{money{amount}}}", json!({}), 100),
-            (
-                "{orders(first: 2000000000){nodes{units(first: 2000000000){nodes{id}}}}}",
-                json!({}),
-                1 + 10_000 * 10_002,
-            ),
-            ("{node{... on Order{total{amount} vouchers{code}} ... on Event{money{amount}}}}", json!({}), 12),
-        ] {
-            let (tree, variables) = tree(text, variables);
-            assert_eq!(tree.requested(&variables), points, "{text}");
-        }
-    }
-
-    #[test]
-    fn prices_answers() {
-        let answer = |value: serde_json::Value| ConstValue::from_json(value).unwrap();
-        let (tree, _) =
-            tree("{orders(first: 100){nodes{id total{amount} vouchers{code}} pageInfo{more}}}", json!({}));
-        let two = answer(json!({"orders": {"nodes": [
-            {"id": "1", "total": {"amount": "1"}, "vouchers": [{"code": "a"}, {"code": "b"}]},
-            {"id": "2", "total": null, "vouchers": []},
-        ], "pageInfo": {"more": false}}}));
-        assert_eq!(tree.actual(&two, 1_302), 1 + 2 * (1 + 1 + 10) + 1);
-        assert_eq!(tree.actual(&answer(json!({"orders": null})), 1_302), 1);
-        assert_eq!(tree.actual(&ConstValue::Null, 1_302), 1);
-        assert_eq!(tree.actual(&two, 5), 5, "never more than was taken");
-    }
-}
+#[path = "cost_tests.rs"]
+mod tests;

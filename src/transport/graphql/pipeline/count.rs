@@ -51,12 +51,7 @@ pub struct Counts {
 ///
 /// QUERY_TOO_COMPLEX, saying which limit is met; GRAPHQL_VALIDATION_FAILED for fragments that reach themselves.
 pub fn count(document: &Document) -> Result<(), Refusal> {
-    let mut counter = Counter { fragments: HashMap::new(), counted: HashMap::new() };
-    for definition in &document.definitions {
-        if let Definition::FragmentDefinition(fragment) = definition {
-            counter.fragments.insert(&fragment.name, fragment);
-        }
-    }
+    let mut counter = Counter::of(document);
     let operations: Vec<&OperationDefinition> = document
         .definitions
         .iter()
@@ -85,6 +80,14 @@ struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
+    fn of(document: &'a Document) -> Self {
+        let fragments = document.definitions.iter().filter_map(|definition| match definition {
+            Definition::FragmentDefinition(fragment) => Some((&fragment.name, fragment.as_ref())),
+            _ => None,
+        });
+        Self { fragments: fragments.collect(), counted: HashMap::new() }
+    }
+
     fn operation(&mut self, operation: &'a OperationDefinition) -> Result<Counts, Refusal> {
         let mut counts = self.selections(&operation.selection_set)?;
         let own = operation.directives.len();
@@ -179,18 +182,39 @@ mod tests {
         let mut text = "{...f0}".to_owned();
         for level in 0..levels {
             let spreads = format!("...f{} ", level + 1).repeat(width);
-            write!(text, "fragment f{level} on Query{{{spreads}}}").unwrap();
+            write!(text, "fragment f{level} on Q{{{spreads}}}").unwrap();
         }
-        write!(text, "fragment f{levels} on Query{{a}}").unwrap();
+        write!(text, "fragment f{levels} on Q{{a}}").unwrap();
         text
+    }
+
+    /// What the first operation comes to, judged by nobody.
+    fn counts(text: &str) -> Counts {
+        let document = parse(text).unwrap();
+        let mut counter = Counter::of(&document);
+        let operation =
+            document.definitions.iter().find_map(|definition| definition.as_operation_definition());
+        counter.operation(operation.unwrap()).unwrap()
+    }
+
+    /// The sums could not be had by going through what they count: that would outlast whoever runs this.
+    #[test]
+    fn counts_a_fragment_once_however_often_it_is_spread() {
+        for (levels, width, fields) in
+            [(20, 2, 1 << 20), (25, 4, 1 << 50), (45, 2, 1 << 45), (10, 64, 1 << 60)]
+        {
+            assert_eq!(counts(&bomb(levels, width)).fields, fields);
+        }
+        assert_eq!(counts(&bomb(40, 4)).fields, usize::MAX, "sums do not wrap");
+        let aliased = bomb(40, 2).replace("{a}", "{b:a @x @y{c:d @x}}");
+        let sums = counts(&aliased);
+        assert_eq!((sums.fields, sums.aliases, sums.directives, sums.depth), (2 << 40, 2 << 40, 3 << 40, 2));
     }
 
     #[test]
     fn refuses_fragment_bombs_deep_and_wide() {
         for (levels, width) in [(20, 2), (30, 2), (4, 30), (40, 3)] {
-            let text = bomb(levels, width);
-            assert!(text.len() < 3_000);
-            let (code, message) = refused(&text).expect("a bomb is refused");
+            let (code, message) = refused(&bomb(levels, width)).expect("a bomb is refused");
             assert_eq!(code, ErrorCode::QueryTooComplex);
             assert!(message.contains("fields"), "{message}");
         }

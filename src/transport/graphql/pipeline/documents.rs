@@ -2,8 +2,8 @@
 //! each combination of conditions that its variables decide.
 //!
 //! Lives here: [`Documents`] and what it hands out: [`Checked`] and [`Ready`].
-//! Always true: only what passed every step is kept, under the hash of its text; both memories are bounded in bytes,
-//! so that nobody fills the machine by sending new documents.
+//! Always true: only what passed every step is kept, under the hash of its text; both memories are bounded in bytes
+//! (memory.rs), so that nobody fills the machine by sending new documents.
 //! Not here: the steps themselves.
 
 use std::collections::HashSet;
@@ -21,17 +21,13 @@ use super::contract::Contract;
 use super::cost::CostTree;
 use super::persisted::{DocumentHash, Text};
 use super::refusal::Refusal;
-use super::{count, merge, parse, validate};
+use super::{count, memory, merge, parse, validate};
 use crate::problem::ErrorCode;
-
-/// The most bytes that each of the two memories holds, by estimate.
-const MEMORY_BYTES: u64 = 64 * 1024 * 1024;
-/// How many bytes a checked document takes for each byte of its text, by estimate.
-const BYTES_FOR_EACH_BYTE: usize = 24;
 
 /// A document that has passed validation.
 pub struct Checked {
     hash: DocumentHash,
+    /// What it takes.
     bytes: usize,
     document: Valid<ExecutableDocument>,
     /// The variables that are conditions of @skip or @include somewhere: only they make one document merge differently.
@@ -77,6 +73,13 @@ enum VariableState {
     Decides(bool),
 }
 
+impl ReadyKey {
+    /// What it takes, and the operation's name in what it leads to.
+    fn bytes(&self) -> usize {
+        self.operation.as_ref().map_or(0, String::len) * 2 + self.states.len()
+    }
+}
+
 /// The documents of one contract.
 pub struct Documents {
     contract: Contract,
@@ -89,11 +92,13 @@ impl Documents {
     #[must_use]
     pub fn new(contract: Contract) -> Self {
         let checked = Cache::builder()
-            .weigher(|_, checked: &Arc<Checked>| weight(checked.bytes * BYTES_FOR_EACH_BYTE))
-            .max_capacity(MEMORY_BYTES);
+            .weigher(|_, checked: &Arc<Checked>| memory::weight(checked.bytes))
+            .max_capacity(memory::CHECKED_BYTES);
         let ready = Cache::builder()
-            .weigher(|_, ready: &Arc<Ready>| weight(fields(&ready.executable) * 512))
-            .max_capacity(MEMORY_BYTES);
+            .weigher(|key: &ReadyKey, ready: &Arc<Ready>| {
+                memory::weight(memory::of_ready(&ready.executable, key.bytes()))
+            })
+            .max_capacity(memory::READY_BYTES);
         Self { contract, checked: checked.build(), ready: ready.build() }
     }
 
@@ -116,8 +121,11 @@ impl Documents {
         count::count(&document)?;
         let document = validate::validate(&self.contract, &document)?;
         let deciding = deciding(&document);
-        let checked = Arc::new(Checked { hash: text.hash, bytes: text.text.len() + 256, document, deciding });
+        let bytes = memory::of_checked(&text.text);
+        let checked = Arc::new(Checked { hash: text.hash, bytes, document, deciding });
         self.checked.insert(text.hash, Arc::clone(&checked));
+        // Else what waits to be counted could outgrow the bound.
+        self.checked.run_pending_tasks();
         Ok(checked)
     }
 
@@ -149,7 +157,16 @@ impl Documents {
             executable,
         });
         self.ready.insert(key, Arc::clone(&ready));
+        self.ready.run_pending_tasks();
         Ok(ready)
+    }
+}
+
+#[cfg(test)]
+impl Documents {
+    /// What the checked and the ready ones take now, by weight.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.checked.weighted_size(), self.ready.weighted_size())
     }
 }
 
@@ -225,25 +242,4 @@ fn root_fields(document: &executable::ExecutableDocument) -> Vec<RootField> {
             _ => None,
         })
         .collect()
-}
-
-fn fields(document: &executable::ExecutableDocument) -> usize {
-    fn of_set(set: &executable::SelectionSet) -> usize {
-        set.items
-            .iter()
-            .map(|item| match &item.node {
-                executable::Selection::Field(field) => 1 + of_set(&field.node.selection_set.node),
-                executable::Selection::InlineFragment(inline) => 1 + of_set(&inline.node.selection_set.node),
-                executable::Selection::FragmentSpread(_) => 1,
-            })
-            .sum()
-    }
-    match &document.operations {
-        executable::DocumentOperations::Single(operation) => 1 + of_set(&operation.node.selection_set.node),
-        executable::DocumentOperations::Multiple(_) => 1,
-    }
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

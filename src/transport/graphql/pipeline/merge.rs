@@ -5,7 +5,8 @@
 //! arguments whose variable was not given.
 //! Always true: no selection set of the result has a response key twice, so that the executor, which would run a
 //! repeated field twice, runs each once; under an interface or union with fragments there is one inline fragment for
-//! each possible type. The result has no fragment definition, no directive and at most [`MERGED_FIELDS`] fields.
+//! each possible type. The result has no fragment definition, no directive, at most
+//! [`MERGED_FIELDS`] fields and [`MERGED_ARGUMENT_BYTES`] of arguments.
 //! Not here: whether the fields may be joined (validation has refused what conflicts).
 //!
 //! Source: GraphQL specification, 6.3.2 (Field Collection) and 6.4.1 (CoerceArgumentValues).
@@ -21,6 +22,7 @@ use async_graphql::{Name as ExecutableName, Pos, Positioned, Value as ConstValue
 use async_graphql_value::Value;
 
 use super::contract::Contract;
+use super::memory;
 use super::parse::position;
 use super::refusal::Refusal;
 use crate::problem::ErrorCode;
@@ -29,18 +31,23 @@ use crate::problem::ErrorCode;
 /// is more than a document may have.
 pub const MERGED_FIELDS: usize = 10_000;
 
+/// The most bytes that the arguments of a merged operation take. A fragment's are repeated wherever it is spread, so that
+/// 64 kB of text could become a thousand times as much.
+pub const MERGED_ARGUMENT_BYTES: usize = 1024 * 1024;
+
 /// The operation, ready for the executor.
 ///
 /// # Errors
 ///
-/// QUERY_TOO_COMPLEX if interfaces within interfaces make it too large.
+/// QUERY_TOO_COMPLEX if interfaces within interfaces, or arguments in repeated fragments, make it too large.
 pub fn merge(
     contract: &Contract,
     document: &ExecutableDocument,
     operation: &Operation,
     variables: &Variables,
 ) -> Result<executable::ExecutableDocument, Refusal> {
-    let mut merger = Merger { contract, document, variables, used: HashSet::new(), fields: 0 };
+    let mut merger =
+        Merger { contract, document, variables, used: HashSet::new(), fields: 0, argument_bytes: 0 };
     let root = operation.object_type();
     let selection_set = merger.selection_set(root, &[&operation.selection_set])?;
     let definitions = operation.variables.iter().filter(|definition| merger.used.contains(&definition.name));
@@ -105,6 +112,8 @@ struct Merger<'a> {
     used: HashSet<Name>,
     /// How many fields the merged operation has so far.
     fields: usize,
+    /// What their arguments take.
+    argument_bytes: usize,
 }
 
 /// The fields of one type by response key, in the order in which the keys come up first.
@@ -237,9 +246,14 @@ impl<'a> Merger<'a> {
         let mut arguments = Vec::with_capacity(first.arguments.len());
         for argument in &first.arguments {
             if let Some(value) = self.value(&argument.value) {
+                self.argument_bytes += memory::of_value(&value);
                 let name = Positioned::new(ExecutableName::new(&argument.name), pos);
                 arguments.push((name, Positioned::new(value, pos)));
             }
+        }
+        if self.argument_bytes > MERGED_ARGUMENT_BYTES {
+            let message = "The operation repeats its arguments too often once fragments are expanded.";
+            return Err(Refusal::new(ErrorCode::QueryTooComplex, message));
         }
         let field = executable::Field {
             alias: (*key != first.name).then(|| Positioned::new(ExecutableName::new(key), pos)),

@@ -143,3 +143,17 @@ fn interfaces_within_interfaces_have_an_end() {
     let refusal = merge(&contract, &document, operation, &Variables::default()).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::QueryTooComplex);
 }
+
+#[test]
+fn refuses_arguments_that_fragments_repeat_past_their_bound() {
+    let contract = Contract::parse("type Query { q: Query a(x: String): Int }").unwrap();
+    let merged = |length: usize| {
+        let spreads: String = (0..25).map(|number| format!("a{number}:q{{...F}}")).collect();
+        let text = format!("{{{spreads}}} fragment F on Query{{a(x:\"{}\")}}", "x".repeat(length));
+        let document = validate(&contract, &parse(&text).unwrap()).unwrap();
+        let operation = document.operations.iter().next().unwrap();
+        merge(&contract, &document, operation, &Variables::default()).err().map(|refusal| refusal.code)
+    };
+    assert_eq!(merged(40_000), None);
+    assert_eq!(merged(50_000), Some(ErrorCode::QueryTooComplex));
+}

@@ -1,7 +1,7 @@
 //! The one pipeline that every request to `/graphql` takes, whatever carries it: POST, GET or a socket.
 //!
 //! Lives here: [`Pipeline`] and the order of its steps, one file a step:
-//! `shape` (what was sent, as a request) → `persisted` (documents by hash) → `parse` (within limits) → `count` (in
+//! `shape` (what was sent, as a request) → `persisted` (documents by hash) → `tokens` and `parse` (within limits) → `count` (in
 //! linear time, before anything expands fragments) → `validate` and `variables` (against schema.graphql) → `merge`
 //! (one field a response key) → `access` (operation type, token) → `cost` and `throttle` → `execute` → `answer`.
 //! Always true: no step sees what an earlier one refused, and no transport has a way around one. The order is that of
@@ -16,12 +16,14 @@ pub mod count;
 pub mod documents;
 pub mod execute;
 pub mod media;
+pub mod memory;
 pub mod merge;
 pub mod parse;
 pub mod persisted;
 pub mod refusal;
 pub mod shape;
 pub mod throttle;
+pub mod tokens;
 pub mod validate;
 pub mod variables;
 
@@ -161,11 +163,12 @@ impl<E: Executor> Pipeline<E> {
     pub async fn execute(&self, admitted: Admitted, data: Data) -> Answer {
         let Admitted { ready, variables, passage, requested_points, .. } = admitted;
         let timeout = self.limits.timeout.saturating_add(execute::order_wait(&ready, &variables));
+        let deciding = ready.cost.deciding(&variables);
         let request = execute::request(&ready, variables, data);
         let answer = execute::execute(&self.executor, request, timeout, &passage.request_id).await;
         // What failed as a whole is not given back: it has cost the server as much as it could.
         let Some(data) = answer.data() else { return answer };
-        let actual_points = ready.cost.actual(data, requested_points);
+        let actual_points = ready.cost.actual(data, &deciding, requested_points);
         let unspent = requested_points.saturating_sub(actual_points);
         let throttle_status = self.throttle.give_back(&passage.principal, unspent, passage.now_ms);
         answer.with_cost(Cost {

@@ -1,9 +1,9 @@
-//! Step 3: the document, parsed within limits.
+//! Step 3, second half: the document, parsed within limits.
 //!
 //! Lives here: [`parse`] and the conversion of apollo-compiler's diagnostics into faults.
 //! Always true: what comes out has at most [`TOKENS`] tokens and is nested at most [`RECURSION`] deep, so that each
 //! later step may recurse over it.
-//! Not here: any question about types (validate.rs).
+//! Not here: what counts as a token (tokens.rs); any question about types (validate.rs).
 
 use apollo_compiler::ast::Document;
 use apollo_compiler::diagnostic::{Diagnostic, ToCliReport};
@@ -11,14 +11,17 @@ use apollo_compiler::parser::{LineColumn, Parser};
 use async_graphql::Pos;
 
 use super::refusal::{FAULTS, Fault, Refusal};
+use super::tokens;
 use crate::problem::ErrorCode;
 
 /// The most bytes of a document.
 pub const DOCUMENT_BYTES: usize = 64 * 1024;
 
-/// The most tokens of a document. The parser counts each run of white space and each comma as a token as well, which
-/// about doubles what it sees, hence the factor where it is told.
+/// The most tokens of a document; blanks, commas and comments are none.
 pub const TOKENS: usize = 2_000;
+
+/// What the parser counts at most of such a document: each token, a run of blanks behind each, and the two ends.
+const PARSED_TOKENS: usize = TOKENS * 2 + 2;
 
 /// How deep a document may be nested, values and selections alike.
 pub const RECURSION: usize = 64;
@@ -33,17 +36,23 @@ pub fn parse(text: &str) -> Result<Document, Refusal> {
         let message = format!("The document has {} bytes; at most {DOCUMENT_BYTES} are taken.", text.len());
         return Err(Refusal::new(ErrorCode::PayloadTooLarge, message));
     }
-    let mut parser = Parser::new().token_limit(TOKENS * 2).recursion_limit(RECURSION);
-    let failed = match parser.parse_ast(text, "document") {
+    let scanned = tokens::scan(text).map_err(|place| {
+        let fault = Fault::new("Syntax error: a string does not end on its line.").at(Some(place));
+        Refusal::of_faults(ErrorCode::GraphqlParseFailed, vec![fault])
+    })?;
+    let mut parser = Parser::new().token_limit(PARSED_TOKENS).recursion_limit(RECURSION);
+    if scanned.tokens > TOKENS {
+        return Err(too_many_tokens());
+    }
+    let failed = match parser.parse_ast(scanned.text, "document") {
         Ok(document) if document.definitions.is_empty() => {
             return Err(Refusal::new(ErrorCode::GraphqlParseFailed, "Syntax error: the document is empty."));
         }
-        Ok(document) => return unbroken_strings(text).map(|()| document),
+        Ok(document) => return Ok(document),
         Err(failed) => failed,
     };
-    if parser.tokens_reached() > TOKENS * 2 {
-        let message = format!("The document has too many tokens; at most {TOKENS} are taken.");
-        return Err(Refusal::new(ErrorCode::QueryTooComplex, message));
+    if parser.tokens_reached() > PARSED_TOKENS {
+        return Err(too_many_tokens());
     }
     if parser.recursion_reached() > RECURSION {
         let message = format!("The document is nested too deeply; at most {RECURSION} levels are taken.");
@@ -52,6 +61,11 @@ pub fn parse(text: &str) -> Result<Document, Refusal> {
     let faults =
         failed.errors.iter().take(FAULTS).map(|diagnostic| fault("Syntax error: ", &diagnostic)).collect();
     Err(Refusal::of_faults(ErrorCode::GraphqlParseFailed, faults))
+}
+
+fn too_many_tokens() -> Refusal {
+    let message = format!("The document has too many tokens; at most {TOKENS} are taken.");
+    Refusal::new(ErrorCode::QueryTooComplex, message)
 }
 
 /// A diagnostic as a fault: its text and where it starts.
@@ -66,74 +80,6 @@ pub(super) fn fault<T: ToCliReport + std::fmt::Display>(
 /// A position in a document, in async-graphql's type.
 pub(super) fn position(at: LineColumn) -> Pos {
     Pos { line: at.line, column: at.column }
-}
-
-/// Refuses a line break inside a `"string"`, which apollo-parser lets pass and the specification does not: only block
-/// strings span lines.
-fn unbroken_strings(text: &str) -> Result<(), Refusal> {
-    let bytes = text.as_bytes();
-    let (mut at, mut line, mut line_start) = (0, 1, 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\n' => {
-                line += 1;
-                line_start = at + 1;
-                at += 1;
-            }
-            b'#' => at = end_of_line(bytes, at),
-            b'"' if bytes[at..].starts_with(b"\"\"\"") => {
-                let end = end_of_block(bytes, at + 3);
-                line += bytes[at..end].iter().filter(|byte| **byte == b'\n').count();
-                if let Some(last) = bytes[at..end].iter().rposition(|byte| *byte == b'\n') {
-                    line_start = at + last + 1;
-                }
-                at = end;
-            }
-            b'"' => match end_of_string(bytes, at + 1) {
-                Some(end) => at = end,
-                None => {
-                    let location = Pos { line, column: at - line_start + 1 };
-                    let fault =
-                        Fault::new("Syntax error: a string does not end on its line.").at(Some(location));
-                    return Err(Refusal::of_faults(ErrorCode::GraphqlParseFailed, vec![fault]));
-                }
-            },
-            _ => at += 1,
-        }
-    }
-    Ok(())
-}
-
-fn end_of_line(bytes: &[u8], start: usize) -> usize {
-    bytes[start..]
-        .iter()
-        .position(|byte| matches!(byte, b'\n' | b'\r'))
-        .map_or(bytes.len(), |length| start + length)
-}
-
-fn end_of_block(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() {
-        if bytes[at..].starts_with(b"\\\"\"\"") {
-            at += 4;
-        } else if bytes[at..].starts_with(b"\"\"\"") {
-            return at + 3;
-        } else {
-            at += 1;
-        }
-    }
-    at
-}
-
-fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            b'\n' | b'\r' => return None,
-            _ => at += 1,
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -170,9 +116,24 @@ mod tests {
     }
 
     #[test]
+    fn takes_two_thousand_tokens_whatever_stands_between_them() {
+        for between in [" ", ",", " , ", "\n\t", " #a, \"b\"\n,, "] {
+            let fields =
+                |number: usize| format!("{between}{{{}}}{between}", format!("a{between}").repeat(number));
+            assert_eq!(code(&fields(TOKENS - 2)), None, "{between:?}");
+            assert_eq!(code(&fields(TOKENS - 1)), Some(ErrorCode::QueryTooComplex), "{between:?}");
+        }
+        let list = |number: usize| format!("{{a(x:[{}])}}", "\"x\"".repeat(number));
+        assert_eq!(code(&list(TOKENS - 9)), None);
+        let refusal = parse(&list(TOKENS - 8)).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::QueryTooComplex);
+        assert_eq!(refusal.faults[0].message, "The document has too many tokens; at most 2000 are taken.");
+        assert_eq!(code(&format!("{{a}}{}", ",".repeat(60_000))), None);
+        assert_eq!(code(&",".repeat(60_000)), Some(ErrorCode::GraphqlParseFailed), "it is empty");
+    }
+
+    #[test]
     fn refuses_documents_past_the_limits() {
-        assert_eq!(code(&format!("{{{}}}", "a ".repeat(2_100))), Some(ErrorCode::QueryTooComplex));
-        assert_eq!(code(&",".repeat(60_000)), Some(ErrorCode::QueryTooComplex));
         assert_eq!(code(&"{a".repeat(70)), Some(ErrorCode::QueryTooComplex));
         assert_eq!(
             code(&format!("{{a(x: {}1{})}}", "[".repeat(70), "]".repeat(70))),

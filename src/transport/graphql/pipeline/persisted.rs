@@ -1,6 +1,6 @@
 //! Step 2: documents that clients name by their hash (Apollo's automatic persisted queries).
 //!
-//! Lives here: [`PersistedDocuments`], a bounded store for each principal.
+//! Lives here: [`PersistedDocuments`], a bounded store for each principal (the bound: memory.rs).
 //! Always true: a document is found only under the SHA-256 of its own text, and only by the principal who sent it, so
 //! that nobody can put a document into another's requests or learn which documents others use.
 //! Not here: whether a stored document is valid: it takes every later step like any other.
@@ -12,12 +12,10 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::memory;
 use super::refusal::Refusal;
 use super::shape::Call;
 use crate::problem::ErrorCode;
-
-/// The most bytes of documents kept for all principals together.
-const STORE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The SHA-256 of a document.
 pub type DocumentHash = [u8; 32];
@@ -38,10 +36,10 @@ pub struct PersistedDocuments {
 
 impl Default for PersistedDocuments {
     fn default() -> Self {
-        let weigher = |_: &(Arc<str>, DocumentHash), text: &Arc<str>| {
-            u32::try_from(text.len() + 128).unwrap_or(u32::MAX)
+        let weigher = |(principal, _): &(Arc<str>, DocumentHash), text: &Arc<str>| {
+            memory::weight(memory::of_persisted(principal, text))
         };
-        Self { stored: Cache::builder().weigher(weigher).max_capacity(STORE_BYTES).build() }
+        Self { stored: Cache::builder().weigher(weigher).max_capacity(memory::PERSISTED_BYTES).build() }
     }
 }
 
@@ -63,6 +61,8 @@ impl PersistedDocuments {
                 let text: Arc<str> = Arc::from(text.as_str());
                 if text.len() <= super::parse::DOCUMENT_BYTES {
                     self.stored.insert((Arc::clone(principal), hash), Arc::clone(&text));
+                    // Else what waits to be counted could outgrow the bound.
+                    self.stored.run_pending_tasks();
                 }
                 Ok(Text { text, hash })
             }
@@ -76,6 +76,14 @@ impl PersistedDocuments {
                 found.ok_or_else(|| Refusal::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl PersistedDocuments {
+    /// What they take now, by weight.
+    pub fn bytes(&self) -> u64 {
+        self.stored.weighted_size()
     }
 }
 

@@ -40,6 +40,12 @@ impl Fault {
         self
     }
 
+    /// What is wrong with a value that the caller gave, in the document or for a variable: one form for both.
+    #[must_use]
+    pub fn of_value(path: &[String], what: &str) -> Self {
+        Self::new(format!("`{}`: {what}.", path.join("."))).of_field(path.to_vec())
+    }
+
     /// The same fault, naming a part of the input.
     #[must_use]
     pub fn of_field(mut self, field: Vec<String>) -> Self {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_graphql::{Context, Error, ErrorExtensions, Object, Schema, SimpleObject, Subscription};
 use serde_json::{Value as Json, json};
+use sha2::Digest;
 
 use super::*;
 use crate::problem::ErrorCode;
@@ -351,5 +352,32 @@ fn refused_documents_are_refused_by_every_carrier() {
             Err(Denial::Refused(refusal)) => assert_eq!(refusal.code, ErrorCode::QueryTooComplex),
             _ => panic!("refused"),
         }
+    }
+}
+
+/// Whoever sends a new document each time, without a token, fills the memories to their bounds and no further.
+#[test]
+fn what_is_remembered_stays_within_its_bounds() {
+    let bench = bench();
+    let long = "x".repeat(30_000);
+    for number in 0..1_200 {
+        let query = format!("query {long}{number} {{orders(first: {number}){{id}}}}#{long}");
+        let hash = sha2::Sha256::digest(query.as_bytes());
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let persisted = json!({"version": 1, "sha256Hash": hash});
+        let call = Call::from_value(json!({"query": query, "extensions": {"persistedQuery": persisted}}));
+        let passage = Passage { standing: Standing::Anonymous, ..bench.passage(Carrier::Post) };
+        match bench.pipeline.admit(call.unwrap(), passage) {
+            Err(Denial::Refused(refusal)) => assert_eq!(refusal.code, ErrorCode::Unauthenticated),
+            _ => panic!("refused"),
+        }
+    }
+    let (checked, ready) = bench.pipeline.documents.bytes();
+    let persisted = bench.pipeline.persisted.bytes();
+    for (bytes, bound) in
+        [(checked, memory::CHECKED_BYTES), (ready, memory::READY_BYTES), (persisted, memory::PERSISTED_BYTES)]
+    {
+        assert!(bytes <= bound, "{bytes} of {bound}");
+        assert!(bytes > bound / 2, "{bytes} of {bound}: what was sent is counted");
     }
 }

@@ -1,8 +1,9 @@
 //! Step 5: whether the document means something under the contract.
 //!
 //! Lives here: [`validate`]: apollo-compiler's validation, and the rules that it does not have yet: repeated input
-//! keys, `@oneOf` values, variables inside input objects, the depth of introspection.
-//! Always true: what passes can be executed without a further question about names or types of the document.
+//! keys, `@oneOf` values, variables inside input objects, values of our own scalars, the depth of introspection.
+//! Always true: what passes can be executed without a further question about names, types or values of the document;
+//! a malformed value is refused as it is for a variable, naming the argument and the fields that lead to it.
 //! Not here: the values of variables (variables.rs).
 
 use std::collections::HashSet;
@@ -12,17 +13,20 @@ use apollo_compiler::executable::{DirectiveList, Field, Operation, Selection, Se
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Name, Node, introspection};
+use async_graphql::{Name as ExecutableName, Pos, Value as ConstValue};
 
 use super::contract::Contract;
 use super::parse::{fault, position};
 use super::refusal::{FAULTS, Fault, Refusal};
 use crate::problem::ErrorCode;
+use crate::transport::graphql::types::scalar_fault;
 
 /// Judges a document by the contract.
 ///
 /// # Errors
 ///
-/// GRAPHQL_VALIDATION_FAILED with locations; QUERY_TOO_COMPLEX for introspection that nests its lists.
+/// GRAPHQL_VALIDATION_FAILED with locations; BAD_USER_INPUT naming the malformed value by its path (`filter.country`);
+/// QUERY_TOO_COMPLEX for introspection that nests its lists.
 pub fn validate(contract: &Contract, document: &Document) -> Result<Valid<ExecutableDocument>, Refusal> {
     let valid = document.to_executable_validate(contract.schema()).map_err(|failed| {
         let faults = failed.errors.iter().take(FAULTS).map(|diagnostic| fault("", &diagnostic)).collect();
@@ -31,10 +35,7 @@ pub fn validate(contract: &Contract, document: &Document) -> Result<Valid<Execut
     if valid.operations.is_empty() {
         return Err(Refusal::new(ErrorCode::GraphqlValidationFailed, "The document has no operation."));
     }
-    let faults = beyond_the_library(contract, &valid);
-    if !faults.is_empty() {
-        return Err(Refusal::of_faults(ErrorCode::GraphqlValidationFailed, faults));
-    }
+    beyond_the_library(contract, &valid)?;
     for operation in valid.operations.iter() {
         introspection::check_max_depth(&valid, operation)
             .map_err(|error| Refusal::new(ErrorCode::QueryTooComplex, error.message().to_string()))?;
@@ -42,21 +43,29 @@ pub fn validate(contract: &Contract, document: &Document) -> Result<Valid<Execut
     Ok(valid)
 }
 
-fn beyond_the_library(contract: &Contract, document: &ExecutableDocument) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn beyond_the_library(contract: &Contract, document: &ExecutableDocument) -> Result<(), Refusal> {
+    let (mut faults, mut values) = (Vec::new(), Vec::new());
     // Operation by operation, fragments as each reaches them: a variable means what its operation declares.
     for operation in document.operations.iter() {
-        let mut walk = Walk { contract, document, operation, visited: HashSet::new(), faults };
+        let mut walk =
+            Walk { contract, document, operation, visited: HashSet::new(), path: Vec::new(), faults, values };
         for variable in &operation.variables {
             if let Some(default) = &variable.default_value {
-                walk.value(Place { ty: &variable.ty, has_default: false }, default);
+                let place = Place { ty: &variable.ty, has_default: false };
+                walk.below(&variable.name, |walk| walk.value(place, default));
             }
         }
         walk.directives(&operation.directives);
         walk.selections(&operation.selection_set);
-        faults = walk.faults;
+        (faults, values) = (walk.faults, walk.values);
     }
-    faults
+    if !faults.is_empty() {
+        return Err(Refusal::of_faults(ErrorCode::GraphqlValidationFailed, faults));
+    }
+    if !values.is_empty() {
+        return Err(Refusal::of_faults(ErrorCode::BadUserInput, values));
+    }
+    Ok(())
 }
 
 struct Walk<'a> {
@@ -64,7 +73,11 @@ struct Walk<'a> {
     document: &'a ExecutableDocument,
     operation: &'a Operation,
     visited: HashSet<&'a Name>,
+    /// From an argument or a variable to the value at hand.
+    path: Vec<String>,
     faults: Vec<Fault>,
+    /// Malformed values of our own scalars.
+    values: Vec<Fault>,
 }
 
 /// Where a value stands.
@@ -96,8 +109,8 @@ impl<'a> Walk<'a> {
     fn field(&mut self, field: &'a Field) {
         for argument in &field.arguments {
             if let Some(definition) = field.definition.argument_by_name(&argument.name) {
-                let has_default = definition.default_value.is_some();
-                self.value(Place { ty: &definition.ty, has_default }, &argument.value);
+                let place = Place { ty: &definition.ty, has_default: definition.default_value.is_some() };
+                self.below(&argument.name, |walk| walk.value(place, &argument.value));
             }
         }
         self.selections(&field.selection_set);
@@ -111,12 +124,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Walks what a step of the path leads to.
+    fn below(&mut self, step: impl ToString, walk: impl FnOnce(&mut Self)) {
+        self.path.push(step.to_string());
+        walk(self);
+        self.path.pop();
+    }
+
     fn value(&mut self, place: Place<'_>, value: &Node<Value>) {
         match (place.ty, value.as_ref()) {
             (_, Value::Variable(name)) => self.variable(place, name, value),
             (Type::List(inner) | Type::NonNullList(inner), Value::List(items)) => {
-                for item in items {
-                    self.value(Place { ty: inner, has_default: false }, item);
+                for (index, item) in items.iter().enumerate() {
+                    self.below(index, |walk| walk.value(Place { ty: inner, has_default: false }, item));
                 }
             }
             (Type::List(inner) | Type::NonNullList(inner), _) => {
@@ -125,8 +145,7 @@ impl<'a> Walk<'a> {
             (Type::Named(name) | Type::NonNullNamed(name), Value::Object(members)) => {
                 self.object(name, members, value);
             }
-            // Only a custom scalar takes a list here.
-            (Type::Named(_) | Type::NonNullNamed(_), _) => self.repeated_keys(value),
+            (Type::Named(name) | Type::NonNullNamed(name), _) => self.scalar(name, value),
         }
     }
 
@@ -155,8 +174,7 @@ impl<'a> Walk<'a> {
 
     fn object(&mut self, name: &Name, members: &[(Name, Node<Value>)], value: &Node<Value>) {
         let Some(ExtendedType::InputObject(input)) = self.contract.schema().types.get(name) else {
-            // A custom scalar given as an object: its members have no types.
-            self.repeated_keys(value);
+            self.scalar(name, value);
             return;
         };
         self.unique_keys(value);
@@ -166,8 +184,22 @@ impl<'a> Walk<'a> {
         let input = Node::clone(input);
         for (key, member) in members {
             if let Some(field) = input.fields.get(key) {
-                self.value(Place { ty: &field.ty, has_default: field.default_value.is_some() }, member);
+                let place = Place { ty: &field.ty, has_default: field.default_value.is_some() };
+                self.below(key, |walk| walk.value(place, member));
             }
+        }
+    }
+
+    /// A value without members of known types; only a scalar of ours takes a list or an object here.
+    fn scalar(&mut self, name: &Name, value: &Node<Value>) {
+        self.repeated_keys(value);
+        // Whether null may stand here, the library has asked.
+        if value.is_null() || self.values.len() >= FAULTS {
+            return;
+        }
+        if let Some(what) = scalar_fault(name, &constant(value)) {
+            let place = self.place_of(value);
+            self.values.push(Fault::of_value(&self.path, &what).at(place));
         }
     }
 
@@ -208,9 +240,30 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, message: String, value: &Node<Value>) {
         if self.faults.len() < FAULTS {
-            let range = value.line_column_range(&self.document.sources);
-            self.faults.push(Fault::new(message).at(range.map(|range| position(range.start))));
+            let place = self.place_of(value);
+            self.faults.push(Fault::new(message).at(place));
         }
+    }
+
+    fn place_of(&self, value: &Node<Value>) -> Option<Pos> {
+        let range = value.line_column_range(&self.document.sources);
+        range.map(|range| position(range.start))
+    }
+}
+
+/// A literal as the executor would read it. No scalar of ours takes what may hold a variable.
+fn constant(literal: &Value) -> ConstValue {
+    match literal {
+        Value::Null | Value::Variable(_) => ConstValue::Null,
+        Value::Enum(name) => ConstValue::Enum(ExecutableName::new(name)),
+        Value::String(text) => ConstValue::String(text.clone()),
+        Value::Boolean(value) => ConstValue::Boolean(*value),
+        Value::Int(number) => number.as_str().parse().map_or(ConstValue::Null, ConstValue::Number),
+        Value::Float(number) => number.as_str().parse().map_or(ConstValue::Null, ConstValue::Number),
+        Value::List(items) => ConstValue::List(items.iter().map(|item| constant(item)).collect()),
+        Value::Object(members) => ConstValue::Object(
+            members.iter().map(|(name, member)| (ExecutableName::new(name), constant(member))).collect(),
+        ),
     }
 }
 
@@ -220,6 +273,9 @@ mod tests {
     use super::*;
 
     const SDL: &str = "
+        scalar CountryCode
+        input Place { country: CountryCode around: [CountryCode!] inner: Place }
+        extend type Query { at(place: Place): Int in_countries(countries: [CountryCode!]): Int }
         type Query { me(first: Int): Person! node(id: ID!): Node pay(by: Pay!): Int any(value: Any): Int in(x: In): Int }
         interface Node { id: ID! }
         type Person implements Node { id: ID! name: String friends(first: Int = 20): [Person!]! }
@@ -307,6 +363,36 @@ mod tests {
         ] {
             assert_eq!(refused(text), Some(ErrorCode::GraphqlValidationFailed), "{text}");
         }
+    }
+
+    #[test]
+    fn names_the_malformed_value() {
+        for (text, field) in [
+            ("{in_countries(countries: [\"US\", \"us\"])}", "countries.1"),
+            ("{in_countries(countries: \"us\")}", "countries"),
+            ("{at(place: {country: \"us\"})}", "place.country"),
+            ("{at(place: {country: US})}", "place.country"),
+            ("{at(place: {country: 7})}", "place.country"),
+            ("{at(place: {country: {a: 1}})}", "place.country"),
+            ("{at(place: {country: [\"US\"]})}", "place.country"),
+            ("{at(place: {around: [\"US\", \"x\"]})}", "place.around.1"),
+            ("{at(place: {inner: {inner: {country: \"\"}}})}", "place.inner.inner.country"),
+            ("query ($p: Place = {country: \"us\"}) {at(place: $p)}", "p.country"),
+            ("{...F} fragment F on Query {at(place: {country: \"us\"})}", "place.country"),
+        ] {
+            let refusal = validate(&Contract::parse(SDL).unwrap(), &parse(text).unwrap()).unwrap_err();
+            assert_eq!(refusal.code, ErrorCode::BadUserInput, "{text}");
+            assert_eq!(refusal.faults.len(), 1, "{text}");
+            assert_eq!(refusal.faults[0].field.join("."), field, "{text}");
+            assert!(refusal.faults[0].message.starts_with(&format!("`{field}`: ")), "{text}");
+            assert_eq!(refusal.faults[0].locations.len(), 1, "{text}");
+        }
+        assert_eq!(refused("{at(place: {country: \"US\", around: [\"DE\"], inner: null})}"), None);
+        let both = "{at(place: {country: \"us\", country: \"US\"})}";
+        assert_eq!(refused(both), Some(ErrorCode::GraphqlValidationFailed), "the document comes first");
+        let many = format!("{{in_countries(countries: [{}])}}", "\"us\" ".repeat(500));
+        let refusal = validate(&Contract::parse(SDL).unwrap(), &parse(&many).unwrap()).unwrap_err();
+        assert_eq!(refusal.faults.len(), FAULTS);
     }
 
     #[test]

@@ -189,8 +189,7 @@ impl Coercion<'_> {
 
     fn fault(&mut self, what: &str) {
         if self.faults.len() < FAULTS {
-            let path = self.path.join(".");
-            self.faults.push(Fault::new(format!("Variable `${path}`: {what}.")).of_field(self.path.clone()));
+            self.faults.push(Fault::of_value(&self.path, what));
         }
     }
 }
