@@ -3,21 +3,24 @@
 //! What lives here: opening the database and the state of each feature (`open`), the background work (`start`), and a server
 //! with both (`serve`).
 //! What is always true: every feature's state is registered before anything runs; this is the only place that knows all of
-//! them; a test opens its server through here, with a clock and ids of its own.
+//! them; a database that is not there is not made, and a schema that is behind is not worked on; a test opens its server through here, with a clock and ids of its own.
 //! What is not here: what a feature does; settings (`config`); commands (`cli`).
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use migration::{Migrator, MigratorTrait};
+use sea_orm::DbErr;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
-use crate::ctx::{Ctx, Deps};
+use crate::ctx::{Ctx, Database, Deps};
 use crate::domain::events;
 use crate::domain::feed::{self, Feed};
 use crate::domain::identity::{self, Identity};
@@ -36,13 +39,78 @@ const FORGET_EVERY: Duration = Duration::from_secs(2);
 /// How long background work rests after a panic, which may well come again.
 const AFTER_PANIC: Duration = Duration::from_millis(200);
 
-/// Opens what a process needs on a database whose schema is up to date. Without keys there is no vault: commands that neither
-/// seal nor open anything run all the same.
+/// Why a process cannot begin to work.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no SQLite file, and none is made: a mistyped folder should not look like an empty shop.
+    #[error("there is no database {}: mend --data-dir or --database-url, or run `octopus migrate up` to make it", .0.display())]
+    NoDatabase(PathBuf),
+    /// The schema lacks these steps.
+    #[error("the schema is behind by {}: run `octopus migrate up`", .0.join(", "))]
+    Behind(Vec<String>),
+    /// The schema has steps that this version does not know.
+    #[error("the schema is of another version of octopus: {0}")]
+    Unknown(String),
+    /// The database or a key is unusable.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+impl From<DbErr> for OpenError {
+    fn from(error: DbErr) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+/// Where a database's schema stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// The steps that were taken, oldest first.
+    pub applied: Vec<String>,
+    /// The steps that are missing, in their order.
+    pub pending: Vec<String>,
+}
+
+impl Schema {
+    /// The schema of a database that is not there.
+    pub fn empty() -> Self {
+        let names = Migrator::get_migration_files().iter().map(|step| step.name().to_owned()).collect();
+        Self { applied: Vec::new(), pending: names }
+    }
+}
+
+/// Reads where a database's schema stands; nothing is written, not even the table that keeps the steps.
 ///
 /// # Errors
-/// SERVICE_UNAVAILABLE if the database cannot be reached or is not what this version needs, or a key is unusable.
-pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Arc<Deps>, Problem> {
+/// `Unknown` for steps of another version; what the database says.
+pub async fn read_schema(database: &Database) -> Result<Schema, OpenError> {
+    // The library's words for a step that has no source here.
+    let unknown = |error| match error {
+        DbErr::Custom(reason) => OpenError::Unknown(reason),
+        other => other.into(),
+    };
+    let applied = Migrator::get_applied_migrations_read_only(&database.reader).await.map_err(unknown)?;
+    let pending = Migrator::get_pending_migrations_read_only(&database.reader).await.map_err(unknown)?;
+    Ok(Schema {
+        applied: applied.iter().map(|step| step.name().to_owned()).collect(),
+        pending: pending.iter().map(|step| step.name().to_owned()).collect(),
+    })
+}
+
+/// Opens what a process needs on a database that is there, with a schema that is up to date. Without keys there is no vault:
+/// commands that neither seal nor open anything run all the same.
+///
+/// # Errors
+/// `NoDatabase`, `Behind` and `Unknown`; SERVICE_UNAVAILABLE if the database cannot be reached, or a key is unusable.
+pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Arc<Deps>, OpenError> {
+    if let Some(file) = config.database_file().filter(|file| !file.exists()) {
+        return Err(OpenError::NoDatabase(file));
+    }
     let database = store::open(&config).await?;
+    let schema = read_schema(&database).await?;
+    if !schema.pending.is_empty() {
+        return Err(OpenError::Behind(schema.pending));
+    }
     let live = catalog::load(&database, &config, clock.now()).await?;
     let prices = pricing::load(&database, &config).await?;
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;

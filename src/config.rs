@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entity::state::Environment;
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The settings as flags, variables or file give them; whatever is absent has a default.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -42,7 +42,7 @@ pub struct Settings {
     pub seed_dir: Option<PathBuf>,
 
     /// production or sandbox, for the first start on a database [default: production]
-    #[arg(long = "environment", env = "OCTOPUS_ENV", global = true, value_parser = parse_environment)]
+    #[arg(long = "env", visible_alias = "environment", env = "OCTOPUS_ENV", global = true, value_parser = parse_environment)]
     #[serde(rename = "env")]
     pub environment: Option<Environment>,
 
@@ -120,7 +120,7 @@ fn parse_environment(text: &str) -> Result<Environment, String> {
 }
 
 /// How a server's log is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// For people.
@@ -130,16 +130,18 @@ pub enum LogFormat {
     Json,
 }
 
-/// The settings, complete.
-#[derive(Debug, Clone)]
+/// The settings, complete. As JSON they have the names of the settings file, and no password.
+#[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of `Settings`, with their defaults")]
 pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: Option<SocketAddr>,
     pub public_url: String,
+    #[serde(serialize_with = "without_password")]
     pub database_url: String,
     pub data_dir: PathBuf,
     pub seed_dir: PathBuf,
+    #[serde(rename = "env")]
     pub environment: Option<Environment>,
     pub keys_dir: PathBuf,
     pub trusted_proxies: Vec<IpNet>,
@@ -180,10 +182,13 @@ pub enum ConfigError {
         cause: toml::de::Error,
     },
     /// A setting is outside its bounds.
-    #[error("{setting} must be {bounds}")]
+    #[error("{setting} = {given} cannot be used: it must be {bounds}. Mend --{}, OCTOPUS_{} or {setting} in the settings file",
+        setting.replace('_', "-"), setting.to_uppercase())]
     OutOfBounds {
         /// The setting.
         setting: &'static str,
+        /// What it was.
+        given: String,
         /// What it may be.
         bounds: &'static str,
     },
@@ -247,10 +252,27 @@ impl Settings {
 }
 
 impl Config {
+    /// The file of an SQLite database; `None` for PostgreSQL.
+    pub fn database_file(&self) -> Option<PathBuf> {
+        let path = self.database_url.strip_prefix("sqlite:")?;
+        Some(PathBuf::from(path.trim_start_matches("//")))
+    }
+
     fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &str, &str); 9] = [
+        let bounds: [(bool, &'static str, &'static str); 14] = [
+            (
+                is_address(&self.public_url),
+                "public_url",
+                "http:// or https://, a host, and no more than a path",
+            ),
+            (
+                is_database(&self.database_url),
+                "database_url",
+                "sqlite:PATH or postgres://user:password@host/name",
+            ),
             (self.charge_ttl_secs >= 1, "charge_ttl_secs", "at least 1"),
             (self.unit_deadline_secs >= 1, "unit_deadline_secs", "at least 1"),
+            (self.rate_max_age_secs >= 60, "rate_max_age_secs", "at least 60"),
             (self.default_margin_bps < 10_000, "default_margin_bps", "less than 10000"),
             ((60..=86_400).contains(&self.access_token_secs), "access_token_secs", "60 to 86400"),
             (
@@ -260,15 +282,55 @@ impl Config {
             ),
             (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
             (self.order_queue >= 1, "order_queue", "at least 1"),
+            (self.requests_per_second >= 1, "requests_per_second", "at least 1"),
+            (self.cost_per_second >= 100, "cost_per_second", "at least 100, for a page has its price"),
             // What partners are promised.
             (self.event_retention_days >= 30, "event_retention_days", "at least 30"),
             (self.database_connections >= 8, "database_connections", "at least 8"),
         ];
         match bounds.into_iter().find(|(kept, _, _)| !kept) {
             None => Ok(self),
-            Some((_, setting, bounds)) => Err(ConfigError::OutOfBounds { setting, bounds }),
+            Some((_, setting, bounds)) => {
+                let given = serde_json::json!(self)[setting].to_string();
+                Err(ConfigError::OutOfBounds { setting, given, bounds })
+            }
         }
     }
+}
+
+/// Whether the outside can reach a server by this: it is the tokens' issuer, the origin of the server's own pages, and what links
+/// begin with.
+fn is_address(url: &str) -> bool {
+    let Ok(address) = url.parse::<axum::http::Uri>() else { return false };
+    let web = matches!(address.scheme_str(), Some("http" | "https"));
+    let named = address.host().is_some_and(|host| !host.is_empty());
+    web && named && !url.contains(['?', '#', '@'])
+}
+
+fn is_database(url: &str) -> bool {
+    let sqlite = url.strip_prefix("sqlite:").is_some_and(|path| !path.trim_start_matches("//").is_empty());
+    sqlite || url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// A database's address with `…` in place of its password, be it before the host or among the parameters.
+fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some((scheme, rest)) = url.split_once("://") else { return serializer.serialize_str(url) };
+    let (rest, parameters) = rest.split_once('?').map_or((rest, None), |(rest, all)| (rest, Some(all)));
+    let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
+    let mut shown = format!("{scheme}://");
+    if let Some(user) = user {
+        let hidden = user.split_once(':').map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:…"));
+        shown.push_str(&format!("{hidden}@"));
+    }
+    shown.push_str(host);
+    if let Some(parameters) = parameters {
+        let hide = |pair: &str| {
+            if pair.starts_with("password=") { "password=…".to_owned() } else { pair.to_owned() }
+        };
+        let parameters: Vec<String> = parameters.split('&').map(hide).collect();
+        shown.push_str(&format!("?{}", parameters.join("&")));
+    }
+    serializer.serialize_str(&shown)
 }
 
 #[cfg(test)]

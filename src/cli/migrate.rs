@@ -4,52 +4,80 @@ use clap::Subcommand;
 use migration::{Migrator, MigratorTrait};
 use serde_json::json;
 
-use super::{CliError, answer};
+use super::{CliError, answer, serve};
+use crate::app::{self, Schema};
 use crate::config::Config;
+use crate::ctx::Database;
+use crate::problem::ErrorCode;
 use crate::store;
 
 /// What to do with the schema.
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
-    /// Apply what is missing
+    /// Apply what is missing; an SQLite file that is absent is made
     Up,
-    /// Take back the latest steps, with their data
+    /// Take back the latest steps; their tables are dropped, with every row in them
     Down {
-        /// How many steps
-        #[arg(long, default_value_t = 1)]
+        /// How many steps; more than there are means all
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
+        /// Drop the tables although what is in them is lost; without it nothing is taken back. Make a backup first
+        #[arg(long)]
+        force: bool,
     },
-    /// Show which steps are applied
+    /// Show which steps are applied and which are pending; nothing is changed
     Status,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// What the database says.
+/// `Refused` for a step back without leave to lose data; `Failed` for a step back below a running server, or a schema of another
+/// version; what the database says.
 pub async fn run(config: &Config, command: &MigrateCommand, json: bool) -> Result<(), CliError> {
-    let database = store::open(config).await?;
-    match command {
-        MigrateCommand::Up => Migrator::up(&database.writer, None).await?,
-        MigrateCommand::Down { steps } => Migrator::down(&database.writer, Some(*steps)).await?,
-        MigrateCommand::Status => {}
-    }
-    let pending: Vec<String> = Migrator::get_pending_migrations(&database.writer)
-        .await?
-        .iter()
-        .map(|step| step.name().to_owned())
-        .collect();
-    let applied: Vec<String> = Migrator::get_applied_migrations(&database.writer)
-        .await?
-        .iter()
-        .map(|step| step.name().to_owned())
-        .collect();
-    store::close(database).await;
-    answer(json, &json!({ "applied": applied, "pending": pending }), || {
+    let absent = config.database_file().is_some_and(|file| !file.exists());
+    let is_up = matches!(command, MigrateCommand::Up);
+    let schema = if absent && !is_up {
+        // To ask, or to take back nothing, makes no file.
+        Schema::empty()
+    } else {
+        let database = store::open(config).await?;
+        let outcome = migrate(&database, config, command).await;
+        store::close(database).await;
+        outcome?
+    };
+    answer(json, &json!({ "applied": schema.applied, "pending": schema.pending }), || {
         let lines = |mark: &str, names: &[String]| {
             names.iter().map(|name| format!("{mark} {name}\n")).collect::<String>()
         };
-        format!("{}{}", lines("applied", &applied), lines("pending", &pending)).trim_end().to_owned()
+        let all = format!("{}{}", lines("applied", &schema.applied), lines("pending", &schema.pending));
+        all.trim_end().to_owned()
     });
     Ok(())
+}
+
+async fn migrate(database: &Database, config: &Config, command: &MigrateCommand) -> Result<Schema, CliError> {
+    let before = app::read_schema(database).await?;
+    match command {
+        MigrateCommand::Status => return Ok(before),
+        MigrateCommand::Up => Migrator::up(&database.writer, None).await?,
+        MigrateCommand::Down { .. } if before.applied.is_empty() => return Ok(before),
+        MigrateCommand::Down { steps, force } => {
+            // A server on the file would go on without its tables.
+            let _lock = serve::lock(config)?;
+            let steps = usize::try_from(*steps).unwrap_or(usize::MAX).min(before.applied.len());
+            if !force {
+                let named = before.applied.iter().rev().take(steps).map(String::as_str);
+                return Err(CliError::Refused {
+                    code: ErrorCode::InvalidInput,
+                    message: format!(
+                        "this drops the tables of {} with every row in them: make a backup, then add --force",
+                        named.collect::<Vec<_>>().join(", ")
+                    ),
+                });
+            }
+            Migrator::down(&database.writer, u32::try_from(steps).ok()).await?;
+        }
+    }
+    Ok(app::read_schema(database).await?)
 }

@@ -1,9 +1,9 @@
 //! The command line.
 //!
-//! What lives here: the commands, one file each, and what they share: settings, exit codes, output.
+//! What lives here: the commands, one file each, and what they share: settings, output.
 //! What is always true: every command has `--help`; those that scripts read have `--json`; a command works on a database that a
 //! server is using.
-//! What is not here: what a command does to the business; that is a domain function.
+//! What is not here: how a failure is told (`failure.rs`); what a command does to the business, which is a domain function.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,27 +13,31 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::clock::{SystemClock, SystemIds};
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{Config, Settings};
 use crate::ctx::Deps;
-use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
 pub mod admin;
 pub mod catalog;
+mod failure;
 pub mod keys;
 pub mod migrate;
 pub mod partner;
 pub mod price;
+mod progress;
 pub mod rates;
 mod sandbox;
 mod schema;
 pub mod serve;
+mod settings;
 pub mod stock;
 pub mod verify;
 pub mod wallet;
 
+pub use failure::{BadLine, CliError};
+
 /// The server that sells digital products to businesses.
 #[derive(Debug, Parser)]
-#[command(name = "octopus", version, about, max_term_width = 110)]
+#[command(name = "octopus", version, about, after_help = failure::EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     settings: Settings,
@@ -57,6 +61,20 @@ enum Command {
     /// Bring the database's schema up to date, back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Make the keys of an installation
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Show every setting as it is in effect
+    Settings,
+    /// Print the contract, schema.graphql
+    Schema,
+    #[command(flatten)]
+    OnDatabase(DatabaseCommand),
+}
+
+/// The commands that work on a database whose schema is up to date.
+#[derive(Debug, Subcommand)]
+enum DatabaseCommand {
     /// Open, list and stop partners, and manage their credentials
     #[command(subcommand)]
     Partner(partner::PartnerCommand),
@@ -72,9 +90,6 @@ enum Command {
     /// Open and list the accounts of the people who run the system
     #[command(subcommand)]
     Admin(admin::AdminCommand),
-    /// Make the keys of an installation
-    #[command(subcommand)]
-    Keys(keys::KeysCommand),
     /// Take codes into stock
     #[command(subcommand)]
     Stock(stock::StockCommand),
@@ -83,154 +98,67 @@ enum Command {
     Wallet(wallet::WalletCommand),
     /// Prove the books: every invariant of money, orders, stock and feed
     Verify,
-    /// Print the contract, schema.graphql
-    Schema,
-}
-
-/// Why a command failed; each kind has an exit code of its own.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// The input is wrong (exit code 2).
-    #[error("{0}")]
-    Usage(String),
-    /// The settings are wrong (exit code 2).
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A rule said no (exit code 3).
-    #[error("{code}: {message}")]
-    Refused {
-        /// The code of the contract.
-        code: ErrorCode,
-        /// What is wrong and how to mend it.
-        message: String,
-    },
-    /// What was checked is not as it should be (exit code 1).
-    #[error("{0}")]
-    Failed(String),
-    /// The database or the machine did not do its part (exit code 4).
-    #[error(transparent)]
-    Problem(#[from] Problem),
-}
-
-impl CliError {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Failed(_) => 1,
-            Self::Usage(_) | Self::Config(_) => 2,
-            Self::Refused { .. } => 3,
-            Self::Problem(_) => 4,
-        }
-    }
-}
-
-impl<R: Refusal> From<Failure<R>> for CliError {
-    fn from(failure: Failure<R>) -> Self {
-        match failure {
-            Failure::Refused(refusal) => Self::Refused { code: refusal.code(), message: refusal.message() },
-            Failure::Problem(problem) => Self::Problem(problem),
-        }
-    }
-}
-
-impl From<sea_orm::DbErr> for CliError {
-    fn from(error: sea_orm::DbErr) -> Self {
-        Self::Problem(error.into())
-    }
-}
-
-impl From<std::io::Error> for CliError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Problem(Problem::unavailable(error))
-    }
 }
 
 /// Runs the command of the process's arguments.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return tell(&told),
+    };
     let json = cli.json;
     match run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error, json);
+            error.report(json);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line speaks to its user")]
-fn report(error: &CliError, json: bool) {
-    if json {
-        let code = match error {
-            CliError::Refused { code, .. } => code.as_str(),
-            CliError::Problem(problem) => problem.code.as_str(),
-            CliError::Failed(_) => "FAILED",
-            CliError::Usage(_) | CliError::Config(_) => "USAGE",
-        };
-        eprintln!("{}", serde_json::json!({ "code": code, "message": error.to_string() }));
-    } else {
-        eprintln!("octopus: {error}");
+/// What the arguments alone lead to: help, the version, or what is wrong with them.
+fn tell(told: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if told.use_stderr() && wants_json {
+        let text = told.render().to_string();
+        let usage = CliError::Usage(text.trim_start_matches("error: ").trim().to_owned());
+        usage.report(true);
+        return ExitCode::from(usage.exit_code());
     }
+    // Nobody is left to be told of a stream that is closed.
+    let _ = told.print();
+    if told.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
 async fn run(cli: Cli) -> Result<(), CliError> {
     let file = Settings::from_file(cli.config.as_deref())?;
     let config = cli.settings.complete(file)?;
     match cli.command {
-        Command::Serve => serve::run(config).await,
-        Command::Schema => {
-            schema::run();
-            Ok(())
-        }
-        Command::Migrate(command) => migrate::run(&config, &command, cli.json).await,
-        Command::Partner(command) => {
+        Command::Serve => serve::run(config).await?,
+        Command::Schema => schema::run(),
+        Command::Settings => settings::run(&config, cli.json),
+        Command::Migrate(command) => migrate::run(&config, &command, cli.json).await?,
+        Command::Keys(command) => keys::run(&config, &command, cli.json)?,
+        Command::OnDatabase(command) => {
             let deps = open(config).await?;
-            let outcome = partner::run(Arc::clone(&deps), command, cli.json).await;
+            let outcome = run_on_database(Arc::clone(&deps), command, cli.json).await;
             app::close(&deps).await;
-            outcome
+            outcome?;
         }
-        Command::Keys(command) => keys::run(&config, &command, cli.json),
-        Command::Stock(command) => {
-            let deps = open(config).await?;
-            let outcome = stock::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Wallet(command) => {
-            let deps = open(config).await?;
-            let outcome = wallet::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Verify => {
-            let deps = open(config).await?;
-            let outcome = verify::run(Arc::clone(&deps), cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Catalog(command) => {
-            let deps = open(config).await?;
-            let outcome = catalog::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Rates(command) => {
-            let deps = open(config).await?;
-            let outcome = rates::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Price(command) => {
-            let deps = open(config).await?;
-            let outcome = price::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
-        Command::Admin(command) => {
-            let deps = open(config).await?;
-            let outcome = admin::run(Arc::clone(&deps), command, cli.json).await;
-            app::close(&deps).await;
-            outcome
-        }
+    }
+    Ok(())
+}
+
+async fn run_on_database(deps: Arc<Deps>, command: DatabaseCommand, json: bool) -> Result<(), CliError> {
+    match command {
+        DatabaseCommand::Partner(command) => partner::run(deps, command, json).await,
+        DatabaseCommand::Stock(command) => stock::run(deps, command, json).await,
+        DatabaseCommand::Wallet(command) => wallet::run(deps, command, json).await,
+        DatabaseCommand::Verify => verify::run(deps, json).await,
+        DatabaseCommand::Catalog(command) => catalog::run(deps, command, json).await,
+        DatabaseCommand::Rates(command) => rates::run(deps, command, json).await,
+        DatabaseCommand::Price(command) => price::run(deps, command, json).await,
+        DatabaseCommand::Admin(command) => admin::run(deps, command, json).await,
     }
 }
 

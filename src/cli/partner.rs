@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use entity::currency::Currency;
-use entity::ids::{CredentialId, PartnerId};
+use entity::ids::CredentialId;
 use entity::state::Scope;
 use entity::timestamp::Timestamp;
 use entity::{api_credentials, partners};
@@ -30,15 +30,13 @@ pub enum PartnerCommand {
     List,
     /// Stop a partner: its sessions end, and it cannot sign in
     Suspend {
-        /// The partner's id (prt_…)
-        #[arg(value_parser = parse_partner)]
-        partner: PartnerId,
+        /// Its id (prt_…), or its name if no other has it
+        partner: String,
     },
     /// Let a suspended partner sign in again
     Resume {
-        /// The partner's id (prt_…)
-        #[arg(value_parser = parse_partner)]
-        partner: PartnerId,
+        /// Its id (prt_…), or its name if no other has it
+        partner: String,
     },
     /// Make, list or revoke the keys with which a partner's programs sign in
     #[command(subcommand)]
@@ -50,9 +48,8 @@ pub enum PartnerCommand {
 pub enum CredentialCommand {
     /// Make a credential; its secret is shown once
     Create {
-        /// The partner's id (prt_…)
-        #[arg(value_parser = parse_partner)]
-        partner: PartnerId,
+        /// The partner's id (prt_…), or its name if no other has it
+        partner: String,
         /// What it is for, 1 to 100 characters
         #[arg(long)]
         name: String,
@@ -62,9 +59,8 @@ pub enum CredentialCommand {
     },
     /// List a partner's credentials, oldest first
     List {
-        /// The partner's id (prt_…)
-        #[arg(value_parser = parse_partner)]
-        partner: PartnerId,
+        /// The partner's id (prt_…), or its name if no other has it
+        partner: String,
     },
     /// Revoke a credential and end its sessions
     Revoke {
@@ -72,10 +68,6 @@ pub enum CredentialCommand {
         #[arg(value_parser = parse_credential)]
         credential: CredentialId,
     },
-}
-
-fn parse_partner(text: &str) -> Result<PartnerId, String> {
-    text.parse().map_err(|_| "must be the id of a partner (prt_…)".to_owned())
 }
 
 fn parse_credential(text: &str) -> Result<CredentialId, String> {
@@ -106,15 +98,17 @@ pub async fn run(deps: Arc<Deps>, command: PartnerCommand, json: bool) -> Result
             answer(json, &partner_json(&partner), || partner_line(&partner));
         }
         PartnerCommand::List => {
-            let partners = identity::list_partners(&ctx).await?;
+            let partners = list(&ctx).await?;
             let listed: Vec<Value> = partners.iter().map(partner_json).collect();
             answer(json, &Value::from(listed), || lines(&partners, partner_line));
         }
         PartnerCommand::Suspend { partner } => {
+            let partner = identity::find_partner_named(&ctx, &partner).await?.id;
             let partner = identity::suspend_partner(&ctx, partner).await?;
             answer(json, &partner_json(&partner), || partner_line(&partner));
         }
         PartnerCommand::Resume { partner } => {
+            let partner = identity::find_partner_named(&ctx, &partner).await?.id;
             let partner = identity::resume_partner(&ctx, partner).await?;
             answer(json, &partner_json(&partner), || partner_line(&partner));
         }
@@ -123,9 +117,22 @@ pub async fn run(deps: Arc<Deps>, command: PartnerCommand, json: bool) -> Result
     Ok(())
 }
 
+/// Every partner, page by page: a statement reads so many and no more.
+async fn list(ctx: &Ctx) -> Result<Vec<partners::Model>, CliError> {
+    let mut all = Vec::new();
+    loop {
+        let page = identity::list_partners(ctx, all.last().map(|last: &partners::Model| last.id)).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
 async fn run_credential(ctx: &Ctx, command: CredentialCommand, json: bool) -> Result<(), CliError> {
     match command {
         CredentialCommand::Create { partner, name, scopes } => {
+            let partner = identity::find_partner_named(ctx, &partner).await?.id;
             let command = CreateCredential { name, scopes };
             let made = identity::create_credential_for(ctx, partner, command).await?;
             answer(json, &new_credential_json(&made), || {
@@ -134,6 +141,7 @@ async fn run_credential(ctx: &Ctx, command: CredentialCommand, json: bool) -> Re
             });
         }
         CredentialCommand::List { partner } => {
+            let partner = identity::find_partner_named(ctx, &partner).await?.id;
             let credentials = identity::list_credentials_of(ctx, partner).await?;
             let listed: Vec<Value> = credentials.iter().map(credential_json).collect();
             answer(json, &Value::from(listed), || lines(&credentials, credential_line));

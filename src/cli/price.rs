@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, answer};
 use crate::ctx::{Ctx, Deps};
+use crate::domain::identity;
 use crate::domain::pricing::{self, RuleTarget, RuleValue};
 
 /// What to do with price rules.
@@ -43,7 +44,7 @@ pub enum PriceCommand {
 /// For whom and about what a rule is.
 #[derive(Debug, Args)]
 pub struct TargetArguments {
-    /// For this partner alone (its id or name); for all partners if absent
+    /// For this partner alone: its id (prt_…), or its name if no other has it; for all partners if absent
     #[arg(long)]
     partner: Option<String>,
     #[command(flatten)]
@@ -129,7 +130,7 @@ pub async fn run(deps: Arc<Deps>, command: PriceCommand, json: bool) -> Result<(
         PriceCommand::Set { target, value, currency } => {
             let value = value.value(currency)?;
             let partner = match &target.partner {
-                Some(partner) => Some(pricing::find_partner(&ctx, partner).await?),
+                Some(partner) => Some(identity::find_partner_named(&ctx, partner).await?.id),
                 None => None,
             };
             let (subject_kind, subject) = target.subject.subject();

@@ -14,11 +14,10 @@ use std::path::{Path, PathBuf};
 use entity::currency::Currency;
 use entity::money::Money;
 use entity::partners;
-use indicatif::{ProgressBar, ProgressStyle};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
-use super::CliError;
+use super::{CliError, progress};
 use crate::ctx::Ctx;
 use crate::domain::{catalog, identity, pricing, vouchers, wallet};
 use crate::problem::{ErrorCode, Failure, Problem};
@@ -44,7 +43,8 @@ pub(super) async fn fill(ctx: &Ctx) -> Result<(), CliError> {
     if entity::vouchers::Entity::find().count(reader).await? == 0 {
         generate_codes(ctx).await?;
     }
-    let known = identity::list_partners(ctx).await?.into_iter().find(|partner| partner.name == PARTNER);
+    // The oldest of that name: an operator may have opened another.
+    let known = identity::list_partners_named(ctx, PARTNER).await?.into_iter().next();
     let file = ctx.config().data_dir.join("sandbox-credentials.json");
     let is_new = known.is_none();
     let partner = open_partner(ctx, known).await?;
@@ -56,24 +56,12 @@ pub(super) async fn fill(ctx: &Ctx) -> Result<(), CliError> {
     Ok(())
 }
 
-fn progress(what: &str, total: usize) -> ProgressBar {
-    // It hides itself where nobody watches.
-    let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{msg:24} {bar:40} {pos}/{len}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_message(what.to_owned());
-    bar
-}
-
 async fn import_catalog(ctx: &Ctx) -> Result<(), CliError> {
     let folder = &ctx.config().seed_dir;
     let files = catalog::Files::read(folder).map_err(|refusal| CliError::Usage(refusal.to_string()))?;
-    let bar = progress("importing the catalog", 0);
+    let bar = progress::bar("importing the catalog", 0);
     let import = catalog::Import { files, bad_rows: catalog::BadRows::Refuse };
-    let told = |step: catalog::Progress| {
-        bar.set_length(u64::try_from(step.total).unwrap_or(u64::MAX));
-        bar.set_position(u64::try_from(step.done).unwrap_or(u64::MAX));
-    };
+    let told = |step: catalog::Progress| progress::move_to(&bar, step.done, step.total);
     let outcome = catalog::import(ctx, import, told).await;
     bar.finish_and_clear();
     outcome.map_err(unusable)?;
@@ -100,7 +88,7 @@ fn unusable<R: Display>(failure: Failure<R>) -> CliError {
 
 async fn generate_codes(ctx: &Ctx) -> Result<(), CliError> {
     let wanted = vouchers::choose_sandbox_products(ctx).await?;
-    let bar = progress("making codes", wanted.iter().map(|codes| codes.count).sum());
+    let bar = progress::bar("making codes", wanted.iter().map(|codes| codes.count).sum());
     let told = bar.clone();
     let outcome = vouchers::generate(ctx, &wanted, &move |done| {
         told.set_position(u64::try_from(done).unwrap_or(u64::MAX));

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, sandbox};
-use crate::app;
+use crate::app::{self, OpenError};
 use crate::clock::{Clock, SystemClock, SystemIds};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database};
@@ -36,7 +36,7 @@ pub async fn run(config: Config) -> Result<(), CliError> {
         .map_err(|error| CliError::Usage(format!("log: {error}")))?;
     let lock = lock(&config)?;
     let database = store::open(&config).await?;
-    migrate(&database, &config).await?;
+    migrate(&database).await?;
     let environment = environment(&database, &config).await?;
     store::close(database).await;
     if environment == Environment::Sandbox && !keys::are_there(&config.keys_dir) {
@@ -70,9 +70,9 @@ async fn serve_operators(config: &Config) -> Result<(), CliError> {
 
 /// Holds `<database>.serve.lock` on SQLite, as long as the file lives. Two servers on one file would each believe that its
 /// desks and its workers are the only ones.
-fn lock(config: &Config) -> Result<Option<File>, CliError> {
-    let Some(path) = config.database_url.strip_prefix("sqlite:") else { return Ok(None) };
-    let path = PathBuf::from(format!("{}.serve.lock", path.trim_start_matches("//")));
+pub(super) fn lock(config: &Config) -> Result<Option<File>, CliError> {
+    let Some(path) = config.database_file() else { return Ok(None) };
+    let path = PathBuf::from(format!("{}.serve.lock", path.display()));
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -88,22 +88,14 @@ fn lock(config: &Config) -> Result<Option<File>, CliError> {
 
 /// Brings the schema up to date where one process alone decides: on SQLite, and on an empty database. A schema that several
 /// nodes share is changed by a person, with `octopus migrate up`.
-async fn migrate(database: &Database, config: &Config) -> Result<(), CliError> {
-    let pending = Migrator::get_pending_migrations(&database.writer).await?;
-    if pending.is_empty() {
-        return Ok(());
+async fn migrate(database: &Database) -> Result<(), CliError> {
+    let schema = app::read_schema(database).await?;
+    let alone = database.backend() == DbBackend::Sqlite || schema.applied.is_empty();
+    match schema.pending.as_slice() {
+        [] => Ok(()),
+        _ if alone => Ok(Migrator::up(&database.writer, None).await?),
+        _ => Err(OpenError::Behind(schema.pending).into()),
     }
-    let applied = Migrator::get_applied_migrations(&database.writer).await?;
-    let alone = database.backend() == DbBackend::Sqlite || applied.is_empty();
-    if !alone {
-        let names: Vec<&str> = pending.iter().map(|step| step.name()).collect();
-        let url_free = if config.database_url.starts_with("sqlite:") { "SQLite" } else { "PostgreSQL" };
-        return Err(CliError::Failed(format!(
-            "the {url_free} schema is behind by {}: run `octopus migrate up`",
-            names.join(", ")
-        )));
-    }
-    Ok(Migrator::up(&database.writer, None).await?)
 }
 
 async fn environment(database: &Database, config: &Config) -> Result<Environment, CliError> {

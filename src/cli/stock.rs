@@ -1,18 +1,16 @@
 //! `octopus stock`: codes on their way into stock.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use indicatif::ProgressBar;
+use serde_json::json;
 
-use super::{CliError, answer};
+use super::failure::listed;
+use super::{BadLine, CliError, answer, progress};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::vouchers::{self, BadRow, BadRows, Import, ImportError, Imported, Step};
-
-/// How many bad rows are named to a person; a program gets all.
-const SHOWN: usize = 50;
 
 /// What to do with stock.
 #[derive(Debug, Subcommand)]
@@ -30,85 +28,65 @@ pub enum StockCommand {
 /// Runs the command.
 ///
 /// # Errors
-/// A file that cannot be read, rows that are bad, keys that are missing.
+/// `Usage` for a file that cannot be read or has not its columns; `BadLines`; missing keys; what the database says.
 pub async fn run(deps: Arc<Deps>, command: StockCommand, json: bool) -> Result<(), CliError> {
     let StockCommand::Import { file, skip_bad } = command;
     vouchers::require_vault(&deps)?;
     let ctx = Ctx::system(deps);
     let bad_rows = if skip_bad { BadRows::Skip } else { BadRows::RefuseAll };
     let name = file.display().to_string();
-    let bar = ProgressBar::new(0);
-    let outcome = vouchers::import(&ctx, Import { path: file, bad_rows }, progress(&bar)).await;
+    let bar = progress::bar("checking", 0);
+    let outcome = vouchers::import(&ctx, Import { path: file, bad_rows }, told(&bar)).await;
     bar.finish_and_clear();
     match outcome {
         Ok(imported) => {
-            tell(&imported, json);
+            tell(imported, json);
             Ok(())
         }
-        Err(error) => Err(failure(&name, error, json)),
+        Err(error) => Err(failure(&name, error)),
     }
 }
 
-fn progress(bar: &ProgressBar) -> vouchers::Progress {
-    let style = |words: &str| {
-        let template = format!("{words} {{bar:40}} {{pos}}/{{len}} {{eta}}");
-        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
-    };
-    let (bar, phase) = (bar.clone(), Mutex::new(""));
+fn told(bar: &ProgressBar) -> vouchers::Progress {
+    let bar = bar.clone();
     Arc::new(move |step| {
         let (words, done, of) = match step {
             Step::Checked(done, of) => ("checking", done, of),
-            Step::Loaded(done, of) => ("loading ", done, of),
+            Step::Loaded(done, of) => ("loading", done, of),
         };
-        let mut phase = phase.lock().unwrap_or_else(PoisonError::into_inner);
-        if *phase != words {
-            *phase = words;
-            bar.set_style(style(words));
-        }
+        bar.set_message(words);
         bar.set_length(of);
         bar.set_position(done);
     })
 }
 
-fn rows(bad: &[BadRow]) -> Vec<Value> {
-    bad.iter().map(|row| json!({ "line": row.line, "reason": row.reason })).collect()
+fn bad_lines(rows: Vec<BadRow>) -> Vec<BadLine> {
+    rows.into_iter().map(|row| BadLine { file: None, line: row.line, reason: row.reason }).collect()
 }
 
-fn lines(bad: &[BadRow]) -> String {
-    let shown: String =
-        bad.iter().take(SHOWN).map(|row| format!("\n  line {}: {}", row.line, row.reason)).collect();
-    if bad.len() > SHOWN { format!("{shown}\n  and {} more", bad.len() - SHOWN) } else { shown }
-}
-
-fn tell(imported: &Imported, json: bool) {
+fn tell(imported: Imported, json: bool) {
     let codes = imported.loaded.map_or(0, |loaded| loaded.codes);
     let writer = imported.loaded.map(|loaded| loaded.writer);
-    let value = json!({ "loaded": codes, "load": writer, "skipped": rows(&imported.skipped) });
+    let skipped = bad_lines(imported.skipped);
+    let value = json!({ "loaded": codes, "load": writer, "skipped": skipped });
     answer(json, &value, || {
-        let skipped = &imported.skipped;
-        if skipped.is_empty() {
-            format!("loaded {codes} codes")
-        } else {
-            format!("loaded {codes} codes, left out {} rows:{}", skipped.len(), lines(skipped))
-        }
+        let loaded = format!("loaded {codes} codes");
+        if skipped.is_empty() { loaded } else { listed(&format!("{loaded}; left out"), &skipped) }
     });
 }
 
-fn failure(file: &str, error: ImportError, json: bool) -> CliError {
+fn failure(file: &str, error: ImportError) -> CliError {
     match error {
         ImportError::Unreadable(cause) => CliError::Usage(format!("{file}: {cause}")),
         ImportError::BadHeader(reason) => CliError::Usage(format!("{file}: {reason}")),
         ImportError::TooManyRows => CliError::Usage(format!("{file} has more than a million rows: split it")),
-        ImportError::BadRows(bad) => {
-            if json {
-                answer(true, &json!({ "loaded": 0, "bad": rows(&bad) }), String::new);
-            }
-            CliError::Failed(format!(
-                "{file} has {} bad rows; nothing was loaded (--skip-bad takes the rest):{}",
-                bad.len(),
-                lines(&bad)
-            ))
-        }
+        ImportError::BadRows(bad) => CliError::BadLines {
+            heading: format!(
+                "{file} has {} bad rows; nothing was loaded (--skip-bad takes the rest)",
+                bad.len()
+            ),
+            bad: bad_lines(bad),
+        },
         ImportError::LoadedMeanwhile { codes } => CliError::Failed(format!(
             "another import took some of these codes at the same moment; {codes} codes are in; run it again with --skip-bad"
         )),

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{CliError, answer};
+use super::{CliError, answer, progress};
 use crate::ctx::Deps;
 use crate::domain::verify::{self, Check, Finding};
 
@@ -14,14 +13,11 @@ use crate::domain::verify::{self, Check, Finding};
 /// # Errors
 /// `Failed` (exit code 1) if anything is not as it should be.
 pub async fn run(deps: Arc<Deps>, json: bool) -> Result<(), CliError> {
-    let total = u64::try_from(verify::checks().count()).unwrap_or(0);
-    let bar = ProgressBar::new(total);
-    let style = ProgressStyle::with_template("checking {bar:40} {pos}/{len} {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let total = verify::checks().count();
+    let bar = progress::bar("checking", total);
     let mut lines = Vec::new();
     let findings = verify::verify_telling(&deps, &mut |check, finding| {
         bar.inc(1);
-        bar.set_message(check.name);
         lines.push(line(check, finding));
     })
     .await;
@@ -41,7 +37,7 @@ pub async fn run(deps: Arc<Deps>, json: bool) -> Result<(), CliError> {
     }
 }
 
-fn summary(total: u64, findings: usize) -> String {
+fn summary(total: usize, findings: usize) -> String {
     match findings {
         0 => format!("all {total} checks passed"),
         some => format!("{some} of {total} checks found something"),

@@ -1,21 +1,26 @@
 //! `octopus wallet`: prepaid money.
 
+use std::collections::HashMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
 use entity::currency::Currency;
-use entity::ids::PartnerId;
+use entity::ids::{PartnerId, WalletId};
 use entity::money::Money;
+use entity::partners;
 use entity::timestamp::Timestamp;
 use serde_json::{Value, json};
 
-use super::{CliError, answer};
+use super::{CliError, answer, progress};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::identity;
 use crate::domain::wallet::{self, CreditWallet, EntryRange, Format, StatementText};
-use crate::problem::Problem;
+use crate::problem::ErrorCode;
+
+/// Wallets whose funds one statement sums.
+const FUNDS_A_STATEMENT: usize = 1_000;
 
 /// What to do with wallets.
 #[derive(Debug, Subcommand)]
@@ -52,9 +57,9 @@ pub enum WalletCommand {
         /// The wallet's currency, such as USD
         #[arg(long, value_parser = parse_currency)]
         currency: Currency,
-        /// The form of the text
-        #[arg(long, value_enum, default_value = "csv")]
-        format: StatementFormat,
+        /// The form of the text [default: csv; json-lines under --json]
+        #[arg(long, value_enum)]
+        format: Option<StatementFormat>,
         /// Entries at or after this instant, such as 2026-11-01T00:00:00Z
         #[arg(long, value_parser = parse_instant)]
         from: Option<Timestamp>,
@@ -92,38 +97,35 @@ pub async fn run(deps: Arc<Deps>, command: WalletCommand, json: bool) -> Result<
     let ctx = Ctx::system(deps);
     match command {
         WalletCommand::Credit { partner, currency, amount, reference, note } => {
-            let partner = find_partner(&ctx, &partner).await?;
+            let partner = identity::find_partner_named(&ctx, &partner).await?.id;
             let amount = Money::parse(&amount, currency)
                 .map_err(|error| CliError::Usage(format!("--amount is no amount of {currency}: {error}")))?;
             credit(&ctx, CreditWallet { partner, amount, reference, note }, json).await
         }
         WalletCommand::List { partner } => {
             let partner = match partner {
-                Some(partner) => Some(find_partner(&ctx, &partner).await?),
+                Some(partner) => Some(identity::find_partner_named(&ctx, &partner).await?.id),
                 None => None,
             };
             list(&ctx, partner, json).await
         }
         WalletCommand::Statement { partner, currency, format, from, to, output } => {
-            let partner = find_partner(&ctx, &partner).await?;
+            let partner = identity::find_partner_named(&ctx, &partner).await?;
             let format = match format {
-                StatementFormat::Csv => Format::Csv,
-                StatementFormat::JsonLines => Format::JsonLines,
+                Some(StatementFormat::JsonLines) => Format::JsonLines,
+                None if json && output.is_none() => Format::JsonLines,
+                Some(StatementFormat::Csv) | None => Format::Csv,
             };
-            write_statement(&ctx, (partner, currency), (format, EntryRange { from, to }), output).await
+            let wanted = Wanted {
+                wallet: find_wallet(&ctx, &partner, currency).await?,
+                format,
+                range: EntryRange { from, to },
+            };
+            match output {
+                Some(path) => write_file(&ctx, wanted, &path, json).await,
+                None => write_statement(&ctx, wanted, &mut std::io::stdout()).await.map(drop),
+            }
         }
-    }
-}
-
-/// The partner that a person means: by id, or by a name that one alone has.
-async fn find_partner(ctx: &Ctx, text: &str) -> Result<PartnerId, CliError> {
-    let partners = identity::list_partners(ctx).await?;
-    let id = text.parse::<PartnerId>().ok();
-    let mut meant = partners.iter().filter(|partner| Some(partner.id) == id || partner.name == text);
-    match (meant.next(), meant.next()) {
-        (Some(partner), None) => Ok(partner.id),
-        (Some(_), Some(_)) => Err(CliError::Usage(format!("several partners are named {text}: give an id"))),
-        (None, _) => Err(CliError::Usage(format!("no partner has the id or the name {text}"))),
     }
 }
 
@@ -142,9 +144,19 @@ async fn credit(ctx: &Ctx, command: CreditWallet, json: bool) -> Result<(), CliE
 }
 
 async fn list(ctx: &Ctx, partner: Option<PartnerId>, json: bool) -> Result<(), CliError> {
-    let wallets = wallet::list_all_wallets(ctx, partner).await?;
-    let ids = wallets.iter().map(|wallet| wallet.id).collect();
-    let funds = wallet::funds_of(ctx, ids).await?;
+    let mut wallets = Vec::new();
+    loop {
+        // Page by page: a statement reads so many and no more.
+        let page = wallet::list_all_wallets(ctx, partner, wallets.last()).await?;
+        if page.is_empty() {
+            break;
+        }
+        wallets.extend(page);
+    }
+    let mut funds = HashMap::new();
+    for page in wallets.chunks(FUNDS_A_STATEMENT) {
+        funds.extend(wallet::funds_of(ctx, page.iter().map(|wallet| wallet.id).collect()).await?);
+    }
     let (mut values, mut lines): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
     for wallet in &wallets {
         let Some(funds) = funds.get(&wallet.id) else { continue };
@@ -163,23 +175,48 @@ async fn list(ctx: &Ctx, partner: Option<PartnerId>, json: bool) -> Result<(), C
     Ok(())
 }
 
+/// A statement that is asked for.
+struct Wanted {
+    wallet: WalletId,
+    format: Format,
+    range: EntryRange,
+}
+
+async fn find_wallet(ctx: &Ctx, partner: &partners::Model, currency: Currency) -> Result<WalletId, CliError> {
+    let found = wallet::find_wallet_of(ctx, partner.id, currency).await?;
+    found.map(|wallet| wallet.id).ok_or_else(|| CliError::Refused {
+        code: ErrorCode::NotFound,
+        message: format!("{} has no wallet in {currency}", partner.name),
+    })
+}
+
+async fn write_file(ctx: &Ctx, wanted: Wanted, path: &Path, json: bool) -> Result<(), CliError> {
+    let entries = write_statement(ctx, wanted, &mut std::fs::File::create(path)?).await?;
+    let value = json!({ "entries": entries, "file": path });
+    answer(json, &value, || format!("wrote {entries} entries to {}", path.display()));
+    Ok(())
+}
+
+/// Writes a statement page by page; how many entries it has.
 async fn write_statement(
     ctx: &Ctx,
-    (partner, currency): (PartnerId, Currency),
-    (format, range): (Format, EntryRange),
-    output: Option<PathBuf>,
-) -> Result<(), CliError> {
-    let wallets = wallet::list_all_wallets(ctx, Some(partner)).await?;
-    let found = wallets.iter().find(|wallet| wallet.currency == currency).ok_or_else(Problem::not_found)?;
-    let mut statement = wallet::statement_of(ctx, found.id, format, range).await?;
-    let mut out: Box<dyn Write + Send> = match output {
-        Some(path) => Box::new(std::fs::File::create(path)?),
-        None => Box::new(std::io::stdout()),
-    };
+    wanted: Wanted,
+    out: &mut (impl Write + Send),
+) -> Result<usize, CliError> {
+    let Wanted { wallet, format, range } = wanted;
+    let counted = wallet::count_entries(ctx, vec![(wallet, range)]).await?;
+    let total = counted.get(&(wallet, range)).copied().unwrap_or_default();
+    let total = usize::try_from(total).unwrap_or_default();
+    let bar = progress::bar("writing", total);
+    let mut written = 0;
+    let mut statement = wallet::statement_of(ctx, wallet, format, range).await?;
     out.write_all(StatementText::header(format).as_bytes())?;
     while let Some(lines) = statement.next(ctx).await? {
-        out.write_all(lines.as_bytes())?;
+        out.write_all(lines.content.as_bytes())?;
+        written += lines.entries;
+        progress::move_to(&bar, written, total);
     }
     out.flush()?;
-    Ok(())
+    bar.finish_and_clear();
+    Ok(written)
 }

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use octopus_cards::domain::{catalog, pricing, vouchers};
 use serde_json::{Value, json};
 
 use super::support::app::TestApp;
@@ -19,7 +20,7 @@ const VIEWER: &str = "{ viewer { partner { id } } }";
 const ORDER: &str = "mutation Order($input: CreateOrderInput!) { createOrder(input: $input) {
     order { id } userErrors { code } } }";
 
-/// What the server may take to notice. It looks every 100 ms; the rest is for shared cores.
+/// What the server may take to notice. How often it looks is a test of its own; the rest is for shared cores.
 const NOTICED: Duration = Duration::from_secs(2);
 /// How long a session that has ended may still read: the cache's 5 s, and some for shared cores.
 const SESSION_CACHE: Duration = Duration::from_secs(8);
@@ -68,6 +69,15 @@ fn write(app: &TestApp, name: &str, text: &str) -> String {
     let file = app.database.folder.path().join(name);
     std::fs::write(&file, text).unwrap();
     file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_looks_for_changes_as_often_as_is_promised() {
+    let millis = |every: Duration| every.as_millis();
+    assert_eq!(millis(catalog::CATALOG_EVERY), 100);
+    assert_eq!(millis(pricing::PRICES_EVERY), 100);
+    assert_eq!(millis(vouchers::KEYS_EVERY), 100);
+    assert_eq!(millis(catalog::STOCK_EVERY), 200);
 }
 
 both_databases! {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, RoundingMode};
 use entity::currency::Currency;
+use octopus_cards::domain::pricing::{self, RatesRefusal};
+use octopus_cards::problem::Failure;
 use serde_json::{Value, json};
 
 use super::support::answer::{Answer, find};
@@ -259,10 +261,10 @@ both_databases! {
         assert_eq!(app.database.number("SELECT count(*) FROM charges").await, 0);
         charge(&create(&partner, json!({ "productId": STEAM_50, "currency": "USD" })).await);
 
-        let file = app.database.folder.path().join("rates.csv");
+        // By the test's clock: the command line has the machine's, to which a fresh date may lie far ahead.
         let fresh = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fx-rates.csv")).unwrap();
-        std::fs::write(&file, fresh.replace("2026-09-29", "2026-11-22")).unwrap();
-        octopus(&app, &["rates", "import", file.to_str().unwrap()]).await.expect_code(0);
+        let fresh = fresh.replace("2026-09-29", "2026-11-22");
+        pricing::import_rates(&app.system(), fresh.as_bytes()).await.unwrap();
         until("the server uses the fresh rates", async || {
             (rate(&partner, "USD", "JPY").await.at("exchangeRate.stale") == false).then_some(())
         }).await;
@@ -273,6 +275,31 @@ both_databases! {
         charge(&create(&partner, yen.clone()).await);
         app.advance_secs(1);
         create(&partner, yen).await.expect_user_errors("createCharge", &[("RATES_STALE", "")]);
+    }
+
+    /// A rate dated ahead would pass for fresh until its date has come and gone. A sandbox, whose rates do not age, begins all
+    /// the same on a machine whose clock is wrong.
+    async fn a_rate_of_tomorrow_is_fresh_and_one_of_next_year_is_a_slip(app: SmallCatalog) {
+        let import = async |quote: &str, as_of: &str| {
+            let file = format!("base,quote,rate,as_of,source\nUSD,{quote},0.5,{as_of},ahead\n");
+            pricing::import_rates(&app.system(), file.as_bytes()).await
+        };
+        let bad = |outcome| match outcome {
+            Err(Failure::Refused(RatesRefusal::BadRates(bad))) => bad,
+            other => panic!("{other:?}"),
+        };
+        import("EUR", "2027-11-23").await.unwrap();
+        assert_eq!(bad(import("EUR", "2027-11-24").await)[0].line, 2);
+        app.database.execute("UPDATE installation SET environment = 'production'").await;
+        import("GBP", "2026-11-23T12:00:00Z").await.unwrap();
+        let refused = bad(import("GBP", "2026-11-23T12:00:01Z").await);
+        assert!(refused[0].reason.contains("lies in the future"), "{refused:?}");
+        bad(import("GBP", "2027-11-22").await);
+        // Nobody has said what the database is for: then it is judged as a production.
+        app.database.execute("DELETE FROM installation").await;
+        bad(import("GBP", "2027-11-22").await);
+        let imported = "SELECT count(*) FROM exchange_rates WHERE source = 'ahead'";
+        assert_eq!(app.database.number(imported).await, 2);
     }
 
     async fn the_most_particular_price_rule_sets_a_factor(app: SmallCatalog) {

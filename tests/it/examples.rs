@@ -10,8 +10,12 @@ mod player;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use octopus_cards::transport::rest::OPENAPI;
+use serde_json::Value;
+
 use super::reference::writes_docs;
 use super::support::app::TestApp;
+use page::Piece;
 use player::Player;
 
 fn folder() -> PathBuf {
@@ -60,6 +64,41 @@ both_databases! {
     async fn the_examples_of_the_rest_facade_answer_as_written(app: FullCatalog) {
         play(&app, "rest").await;
     }
+}
+
+/// What succeeds is shown: a page that shows only how a call is refused teaches nobody to make it.
+#[test]
+fn every_operation_of_the_rest_facade_is_on_its_page_with_an_answer_that_is_no_problem() {
+    let description: Value = serde_json::from_str(OPENAPI).unwrap();
+    let page = fs::read_to_string(folder().join("rest.md")).unwrap();
+    let mut shown = Vec::new();
+    let mut request = None;
+    for piece in page::parse(&page) {
+        let Piece::Block(block) = piece else { continue };
+        if block.info == "http" {
+            let line = block.text.lines().next().unwrap_or_default().to_owned();
+            request = line.split_once(' ').map(|(verb, path)| (verb.to_lowercase(), path.to_owned()));
+        } else if ["json answer", "json answer 201"].contains(&block.info.as_str()) {
+            shown.extend(request.take());
+        }
+    }
+    let mut missing = Vec::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (verb, operation) in item.as_object().unwrap() {
+            if !shown.iter().any(|(given, address)| given == verb && fits(path, address)) {
+                missing.push(operation["operationId"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/examples/rest.md shows no success of {missing:?}");
+}
+
+/// Whether an address is one of this path; `{id}` stands for anything.
+fn fits(path: &str, address: &str) -> bool {
+    let address = address.split('?').next().unwrap_or(address);
+    let (wanted, given): (Vec<_>, Vec<_>) = (path.split('/').collect(), address.split('/').collect());
+    let same = |(wanted, given): (&&str, &&str)| wanted == given || wanted.starts_with('{');
+    wanted.len() == given.len() && wanted.iter().zip(&given).all(same)
 }
 
 #[test]

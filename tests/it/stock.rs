@@ -107,8 +107,8 @@ both_databases! {
              {STEAM_50},,CANARY-0011,,,ftp://x.example,,,,\n{STEAM_50},,CANARY-0012\n{STEAM_50},,{},,,,,,,\n",
             code(STEAM_50, 1)
         );
-        let ended = import(&app, &rows, &[]).await.expect_code(1);
-        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let ended = import(&app, &rows, &[]).await.expect_code(3);
+        let told: serde_json::Value = serde_json::from_str(&ended.stderr).unwrap();
         let bad: Vec<(u64, &str)> = told["bad"]
             .as_array()
             .unwrap()
@@ -148,7 +148,7 @@ both_databases! {
         assert_eq!(import(&app, rows, &[]).await.json()["loaded"], 1_203);
         let moves = "stock_moves WHERE kind = 'LOADED' AND product_id = 'steam_wallet_at_20_eur'";
         assert_eq!(count(&app, moves).await, 3, "a transaction has at most 500 codes");
-        import(&app, rows, &[]).await.expect_code(1);
+        import(&app, rows, &[]).await.expect_code(3);
         assert_eq!(import(&app, rows, &["--skip-bad"]).await.json()["loaded"], 0);
         assert_eq!(count(&app, "vouchers WHERE product_id = 'steam_wallet_at_20_eur'").await, 1_203);
     }

@@ -102,8 +102,8 @@ both_databases! {
         assert!(refused.stderr.contains("IDEMPOTENCY_MISMATCH"), "{refused:?}");
         other[7] = "10.505";
         run(&app, &other).await.expect_code(2);
-        other[3] = "Nobody";
-        run(&app, &other).await.expect_code(2);
+        (other[3], other[7]) = ("Nobody", "10.51");
+        run(&app, &other).await.expect_code(3);
         let listed = run(&app, &["wallet", "list", "--partner", "Acme Games", "--json"]).await.json();
         let francs = listed["wallets"].as_array().unwrap().iter().find(|wallet| wallet["currency"] == "CHF").unwrap();
         assert_eq!((&francs["available"], &francs["held"], &francs["balance"]), (&json!("10.50"), &json!("0.00"), &json!("10.50")));

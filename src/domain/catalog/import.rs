@@ -86,6 +86,9 @@ pub enum ImportRefusal {
     /// These lines are bad, and leave to skip them was not given.
     #[error("{} bad lines; nothing was imported", .0.len())]
     BadRows(Vec<BadRow>),
+    /// A file has not the columns that it needs; leave to skip bad lines does not help it.
+    #[error("{0}")]
+    BadHeading(BadRow),
     /// A file cannot be read.
     #[error("cannot read {path}: {reason}")]
     Unreadable {
@@ -138,6 +141,9 @@ pub async fn import(
     transaction.rollback().await?;
     let mut bad = Vec::new();
     let wanted = Wanted::read(&command.files, &present, &mut bad);
+    if let Some(heading) = bad.iter().find(|row| row.line == rows::HEADING) {
+        return Err(Failure::Refused(ImportRefusal::BadHeading(heading.clone())));
+    }
     if !bad.is_empty() && command.bad_rows == BadRows::Refuse {
         return Err(Failure::Refused(ImportRefusal::BadRows(bad)));
     }

@@ -12,22 +12,28 @@ use tokio::time::MissedTickBehavior;
 use super::live::{refresh_catalog, refresh_stock};
 use crate::ctx::Deps;
 
-/// How often versions are looked at; the stock is looked at every second time.
-const EVERY: Duration = Duration::from_millis(100);
+/// How often the catalog's version is looked at.
+pub const CATALOG_EVERY: Duration = Duration::from_millis(100);
+/// How often the moves of the stock are looked at: at every second look.
+pub const STOCK_EVERY: Duration = Duration::from_millis(200);
 
 /// Looks for changes of the catalog every 100 ms and of the stock every 200 ms, until the task is dropped.
 pub async fn watch(deps: Arc<Deps>) {
-    let mut timer = tokio::time::interval(EVERY);
+    let mut timer = tokio::time::interval(CATALOG_EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut stock_too = false;
+    let mut since_stock = Duration::ZERO;
     loop {
         timer.tick().await;
         if let Err(problem) = refresh_catalog(&deps).await {
             tracing::warn!(%problem, "the catalog could not be refreshed; it stays as it was");
         }
-        if stock_too && let Err(problem) = refresh_stock(&deps).await {
+        since_stock += CATALOG_EVERY;
+        if since_stock < STOCK_EVERY {
+            continue;
+        }
+        since_stock = Duration::ZERO;
+        if let Err(problem) = refresh_stock(&deps).await {
             tracing::warn!(%problem, "the stock could not be refreshed; it stays as it was");
         }
-        stock_too = !stock_too;
     }
 }

@@ -19,7 +19,7 @@ mod stock;
 mod store;
 
 pub use import::{BadRows, Files, Import, ImportRefusal, ImportReport, Progress, import};
-pub use jobs::watch;
+pub use jobs::{CATALOG_EVERY, STOCK_EVERY, watch};
 pub use live::{Live, load, refresh_catalog, refresh_stock};
 pub use model::{Brand, Category, Country, Denomination, FaceValueRefusal, KnownCurrency, Product};
 pub use model::{fold, words};

@@ -94,6 +94,9 @@ pub(super) struct ProductRow {
 /// changed, or a second code for one unit. Source: data/SOURCES.md and the notes of data/currencies.csv.
 const FRAGILE: [&str; 9] = ["ARS", "IRR", "KPW", "LBP", "SDG", "SYP", "VED", "VES", "ZWG"];
 
+/// The line of a file that names its columns. No row stands on it.
+pub(super) const HEADING: u64 = 1;
+
 /// How long a sku, slug or name may be, in bytes.
 const LONGEST_SLUG: usize = 100;
 const LONGEST_NAME: usize = 200;
@@ -191,12 +194,12 @@ fn read<T>(
     let columns: HashMap<String, usize> = match reader.headers() {
         Ok(heading) => heading.iter().map(|name| name.trim().to_owned()).zip(0..).collect(),
         Err(error) => {
-            bad.push(BadRow { file, line: 1, reason: format!("the heading cannot be read: {error}") });
+            bad.push(BadRow { file, line: HEADING, reason: format!("the heading cannot be read: {error}") });
             return Vec::new();
         }
     };
     if let Some(missing) = needed.iter().find(|column| !columns.contains_key(**column)) {
-        bad.push(BadRow { file, line: 1, reason: format!("the column {missing} is missing") });
+        bad.push(BadRow { file, line: HEADING, reason: format!("the column {missing} is missing") });
         return Vec::new();
     }
     let mut rows = Vec::new();

@@ -12,11 +12,13 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 
 use super::credentials::require_system;
 use crate::ctx::{Actor, Ctx};
-use crate::problem::Problem;
+use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 use crate::store::{Page, PageRequest, Slice};
 
 /// Rows of a list on the command line.
 const MOST_LISTED: u64 = 10_000;
+/// Partners of a page on the command line.
+const PARTNERS_A_PAGE: u64 = 1_000;
 
 /// Who is calling.
 #[derive(Debug, Clone)]
@@ -164,14 +166,79 @@ pub async fn list_credentials_of(
     Ok(found.limit(MOST_LISTED).all(&ctx.database().reader).await?)
 }
 
-/// The partners, oldest first, for the command line.
+/// A page of the partners, oldest first, for the command line: those behind this one, none behind the last.
 ///
 /// # Errors
 /// FORBIDDEN for anybody but the system.
-pub async fn list_partners(ctx: &Ctx) -> Result<Vec<partners::Model>, Problem> {
+pub async fn list_partners(ctx: &Ctx, after: Option<PartnerId>) -> Result<Vec<partners::Model>, Problem> {
     require_system(ctx)?;
-    let found = partners::Entity::find().order_by_asc(partners::Column::Id);
-    Ok(found.limit(MOST_LISTED).all(&ctx.database().reader).await?)
+    let mut found = partners::Entity::find().order_by_asc(partners::Column::Id);
+    if let Some(after) = after {
+        found = found.filter(partners::Column::Id.gt(after));
+    }
+    Ok(found.limit(PARTNERS_A_PAGE).all(&ctx.database().reader).await?)
+}
+
+/// Why the partner that a person means is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartnerRefusal {
+    /// None has this id or name.
+    Unknown(String),
+    /// Several have this name.
+    Ambiguous(String),
+}
+
+impl Refusal for PartnerRefusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unknown(_) => ErrorCode::NotFound,
+            Self::Ambiguous(_) => ErrorCode::InvalidInput,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Unknown(text) => format!("no partner has the id or the name {text:?}"),
+            Self::Ambiguous(name) => format!("several partners are named {name:?}: give an id (prt_…)"),
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// The partner that a person means, by its id or by a name that it alone has, for the command line.
+///
+/// # Errors
+/// FORBIDDEN for anybody but the system; NOT_FOUND, or INVALID_INPUT for a name that several have, as refusals.
+pub async fn find_partner_named(
+    ctx: &Ctx,
+    id_or_name: &str,
+) -> Result<partners::Model, Failure<PartnerRefusal>> {
+    require_system(ctx)?;
+    // An id comes first: whoever gives one means it, even if somebody is named like it.
+    if let Ok(id) = id_or_name.parse::<PartnerId>()
+        && let Some(partner) = partners::Entity::find_by_id(id).one(&ctx.database().reader).await?
+    {
+        return Ok(partner);
+    }
+    let mut named = list_partners_named(ctx, id_or_name).await?.into_iter();
+    match (named.next(), named.next()) {
+        (Some(partner), None) => Ok(partner),
+        (Some(_), Some(_)) => Err(Failure::Refused(PartnerRefusal::Ambiguous(id_or_name.to_owned()))),
+        (None, _) => Err(Failure::Refused(PartnerRefusal::Unknown(id_or_name.to_owned()))),
+    }
+}
+
+/// The two oldest partners of a name, for the command line: enough to tell that it is not one's own.
+///
+/// # Errors
+/// FORBIDDEN for anybody but the system.
+pub async fn list_partners_named(ctx: &Ctx, name: &str) -> Result<Vec<partners::Model>, Problem> {
+    require_system(ctx)?;
+    let named = partners::Entity::find().filter(partners::Column::Name.eq(name));
+    Ok(named.order_by_asc(partners::Column::Id).limit(2).all(&ctx.database().reader).await?)
 }
 
 /// The admins, oldest first, for the command line.

@@ -11,19 +11,22 @@ use std::sync::Arc;
 use csv::StringRecord;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
+use entity::state::Environment;
 use entity::timestamp::Timestamp;
 use sea_orm::EntityTrait;
 use serde::Serialize;
 
-use super::store::{RateRow, read_rates, upsert_rates};
+use super::store::{RateRow, read_environment, read_rates, upsert_rates};
 use crate::ctx::Ctx;
 use crate::domain::audit;
 use crate::problem::{Failure, Problem};
 use crate::store::{Subject, bump, write};
 
-/// An observation more than a year ahead is a slip of the pen, and would never grow stale. Less than that may be our own
-/// clock's fault, which must not keep a sandbox from starting.
-const TOLERANCE_SECS: i64 = 366 * 86_400;
+/// How far ahead an observation of a production may lie: a day may have begun elsewhere. A rate dated further ahead is a slip
+/// of the pen, and would pass for fresh until its date has come and gone.
+const AHEAD_IN_PRODUCTION_SECS: i64 = 86_400;
+/// In a sandbox rates do not age; there, our own clock's fault must not keep it from starting.
+const AHEAD_IN_SANDBOX_SECS: i64 = 366 * 86_400;
 /// Digits that a rate may have; more would be no observation.
 const MOST_DIGITS: u32 = 18;
 
@@ -48,6 +51,17 @@ pub enum RatesRefusal {
     /// These lines are bad.
     #[error("{} bad lines; nothing was imported", .0.len())]
     BadRates(Vec<BadRate>),
+    /// The file has other columns than it needs.
+    #[error("{0}")]
+    BadHeading(BadRate),
+}
+
+/// What a rate is judged by.
+struct Judge<'a> {
+    known: &'a HashSet<Currency>,
+    /// The latest instant of an observation.
+    latest: Timestamp,
+    now: Timestamp,
 }
 
 /// What an import did.
@@ -67,7 +81,12 @@ pub async fn import_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure
     let reader = &ctx.database().reader;
     let known: HashSet<Currency> =
         entity::currencies::Entity::find().all(reader).await?.into_iter().map(|row| row.code).collect();
-    let rows = parse(file, &known, ctx.now).map_err(|bad| Failure::Refused(RatesRefusal::BadRates(bad)))?;
+    let ahead_secs = match read_environment(reader).await? {
+        Some(Environment::Sandbox) => AHEAD_IN_SANDBOX_SECS,
+        Some(Environment::Production) | None => AHEAD_IN_PRODUCTION_SECS,
+    };
+    let judge = Judge { known: &known, latest: ctx.now.plus_seconds(ahead_secs), now: ctx.now };
+    let rows = parse(file, &judge).map_err(Failure::Refused)?;
     let present: HashMap<(Currency, Currency), entity::exchange_rates::Model> =
         read_rates(reader).await?.into_iter().map(|row| ((row.base, row.quote), row)).collect();
     let same = |row: &RateRow| {
@@ -96,21 +115,21 @@ pub async fn import_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure
     Ok(report)
 }
 
-fn parse(file: &[u8], known: &HashSet<Currency>, now: Timestamp) -> Result<Vec<RateRow>, Vec<BadRate>> {
+fn parse(file: &[u8], judge: &Judge<'_>) -> Result<Vec<RateRow>, RatesRefusal> {
     let mut reader = csv::ReaderBuilder::new().from_reader(file);
     let heading = ["base", "quote", "rate", "as_of", "source"];
     match reader.headers() {
         Ok(found) if found.iter().map(str::trim).eq(heading) => {}
         _ => {
             let reason = format!("the heading must be {}", heading.join(","));
-            return Err(vec![BadRate { line: 1, reason }]);
+            return Err(RatesRefusal::BadHeading(BadRate { line: 1, reason }));
         }
     }
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for record in reader.records() {
         let (line, outcome) = match &record {
-            Ok(record) => (record.position().map_or(0, csv::Position::line), read(record, known, now)),
+            Ok(record) => (record.position().map_or(0, csv::Position::line), read(record, judge)),
             Err(error) => (
                 error.position().map_or(0, csv::Position::line),
                 Err("it has another number of fields than the heading, or is not UTF-8".to_owned()),
@@ -122,15 +141,15 @@ fn parse(file: &[u8], known: &HashSet<Currency>, now: Timestamp) -> Result<Vec<R
             Err(reason) => bad.push(BadRate { line, reason }),
         }
     }
-    if bad.is_empty() { Ok(rows) } else { Err(bad) }
+    if bad.is_empty() { Ok(rows) } else { Err(RatesRefusal::BadRates(bad)) }
 }
 
-fn read(record: &StringRecord, known: &HashSet<Currency>, now: Timestamp) -> Result<RateRow, String> {
+fn read(record: &StringRecord, judge: &Judge<'_>) -> Result<RateRow, String> {
     let text = |at: usize| record.get(at).unwrap_or_default().trim();
     let currency = |at: usize| {
         let found =
             text(at).parse::<Currency>().map_err(|_| format!("{:?} is no ISO 4217 code", text(at)))?;
-        if known.contains(&found) {
+        if judge.known.contains(&found) {
             Ok(found)
         } else {
             Err(format!("{found} is unknown: import the catalog first"))
@@ -148,8 +167,8 @@ fn read(record: &StringRecord, known: &HashSet<Currency>, now: Timestamp) -> Res
         return Err(format!("the rate of {base} to itself is 1"));
     }
     let as_of = instant(text(3)).ok_or_else(|| format!("{:?} is neither a day nor an instant", text(3)))?;
-    if as_of > now.plus_seconds(TOLERANCE_SECS) {
-        return Err(format!("as_of {as_of} lies in the future"));
+    if as_of > judge.latest {
+        return Err(format!("as_of {as_of} lies in the future, behind {}", judge.latest));
     }
     let source = text(4);
     if source.is_empty() || source.len() > 100 {
@@ -161,7 +180,7 @@ fn read(record: &StringRecord, known: &HashSet<Currency>, now: Timestamp) -> Res
         rate,
         source: source.to_owned(),
         as_of: as_of.micros(),
-        imported_at: now.micros(),
+        imported_at: judge.now.micros(),
     })
 }
 

@@ -12,9 +12,12 @@ use tokio::time::MissedTickBehavior;
 use super::live::refresh;
 use crate::ctx::Deps;
 
+/// How often the versions of rates and rules are looked at.
+pub const PRICES_EVERY: Duration = Duration::from_millis(100);
+
 /// Looks for changes of rates and rules every 100 ms, until the task is dropped.
 pub async fn watch(deps: Arc<Deps>) {
-    let mut timer = tokio::time::interval(Duration::from_millis(100));
+    let mut timer = tokio::time::interval(PRICES_EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;

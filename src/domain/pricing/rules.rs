@@ -11,7 +11,7 @@ use entity::ids::{PartnerId, PriceRuleId};
 use entity::money::Money;
 use entity::price_rules;
 use entity::state::{PriceRuleKind, PriceRuleSubject};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::EntityTrait;
 
 use super::model::share_as_bps;
 use super::store::{read_rules, upsert_rule};
@@ -48,8 +48,8 @@ pub enum RuleValue {
 /// Why a rule was not set or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleRefusal {
-    /// There is no such partner, or more than one of this name.
-    UnknownPartner(String),
+    /// There is no such partner.
+    UnknownPartner(PartnerId),
     /// There is no such product, brand or category.
     UnknownSubject(PriceRuleSubject, String),
     /// A discount must be a share.
@@ -72,7 +72,7 @@ impl Refusal for RuleRefusal {
 
     fn message(&self) -> String {
         match self {
-            Self::UnknownPartner(name) => format!("there is no partner {name:?}, or there are several"),
+            Self::UnknownPartner(partner) => format!("there is no partner {partner}"),
             Self::UnknownSubject(kind, subject) => {
                 format!("there is no {} {subject:?}", kind.as_str().to_lowercase())
             }
@@ -152,7 +152,7 @@ async fn check_target(ctx: &Ctx, target: &RuleTarget) -> Result<(), Failure<Rule
     if let Some(partner) = target.partner
         && entity::partners::Entity::find_by_id(partner).one(reader).await?.is_none()
     {
-        return Err(Failure::Refused(RuleRefusal::UnknownPartner(partner.to_string())));
+        return Err(Failure::Refused(RuleRefusal::UnknownPartner(partner)));
     }
     let subject = target.subject.clone();
     let found = match target.subject_kind {
@@ -216,19 +216,4 @@ pub async fn list_rules(ctx: &Ctx) -> Result<Vec<price_rules::Model>, Problem> {
         key(left).cmp(&key(right))
     });
     Ok(rules)
-}
-
-/// The partner with this id or name.
-///
-/// # Errors
-/// NOT_FOUND if there is none, or if several have the name.
-pub async fn find_partner(ctx: &Ctx, id_or_name: &str) -> Result<PartnerId, Failure<RuleRefusal>> {
-    if let Ok(id) = id_or_name.parse() {
-        return Ok(id);
-    }
-    let named = entity::partners::Entity::find().filter(entity::partners::Column::Name.eq(id_or_name));
-    match named.all(&ctx.database().reader).await?.as_slice() {
-        [partner] => Ok(partner.id),
-        _ => Err(Failure::Refused(RuleRefusal::UnknownPartner(id_or_name.to_owned()))),
-    }
 }

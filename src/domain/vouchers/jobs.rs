@@ -15,11 +15,11 @@ use crate::problem::Problem;
 use crate::store::{Subject, versions};
 
 /// How often the keys' version is looked at.
-const EVERY: Duration = Duration::from_millis(100);
+pub const KEYS_EVERY: Duration = Duration::from_millis(100);
 
 /// Looks for new data keys every 100 ms, until the task is dropped.
 pub async fn watch(deps: Arc<Deps>) {
-    let mut timer = tokio::time::interval(EVERY);
+    let mut timer = tokio::time::interval(KEYS_EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
     loop {

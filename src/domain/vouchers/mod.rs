@@ -24,7 +24,7 @@ mod vault;
 
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
-pub use jobs::watch;
+pub use jobs::{KEYS_EVERY, watch};
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
 pub use secret::{Contents, Opened, Secret};
 pub use store::{

@@ -14,9 +14,10 @@ pub mod store;
 pub use credit::{CreditRefusal, CreditWallet, Credited, credit};
 pub use entries::{EntriesWanted, Entry, EntryRange, count_entries, find_entries, list_entries};
 pub use queries::{
-    Funds, count_wallets, find_wallet_by_currency, find_wallets, funds_of, list_all_wallets, list_wallets,
+    Funds, count_wallets, find_wallet_by_currency, find_wallet_of, find_wallets, funds_of, list_all_wallets,
+    list_wallets,
 };
-pub use statement::{Format, Statement, StatementRequest, StatementText, statement, statement_of};
+pub use statement::{Format, Lines, Statement, StatementRequest, StatementText, statement, statement_of};
 pub use store::{Line, LockedWallet, NewTransaction, WalletChange, lock, post};
 
 /// Digits behind the point of what goods cost: finer than any currency, for a code may cost a fraction of a minor unit.

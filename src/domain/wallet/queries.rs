@@ -12,7 +12,8 @@ use entity::ids::{PartnerId, WalletId};
 use entity::state::Scope;
 use entity::wallets::{Column, Model as Wallet};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Value,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Value,
 };
 use serde::Serialize;
 
@@ -20,6 +21,9 @@ use crate::ctx::{Actor, Ctx};
 use crate::problem::Problem;
 use crate::store::ColumnKind::Text;
 use crate::store::{Page, PageRequest, Slice, json, rowset, statement};
+
+/// Wallets of a page for the operator.
+const WALLETS_A_PAGE: u64 = 1_000;
 
 /// What a wallet has, in minor units of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,17 +94,44 @@ pub async fn find_wallets(ctx: &Ctx, wallets: Vec<WalletId>) -> Result<HashMap<W
     Ok(found.into_iter().map(|wallet| (wallet.id, wallet)).collect())
 }
 
-/// Every wallet, or every one of a partner, for the operator; by partner and currency.
+/// A page of every wallet, or of every one of a partner, for the operator: by partner and currency, those behind this one, none
+/// behind the last.
 ///
 /// # Errors
 /// FORBIDDEN for anyone else; SERVICE_UNAVAILABLE when the database is away.
-pub async fn list_all_wallets(ctx: &Ctx, partner: Option<PartnerId>) -> Result<Vec<Wallet>, Problem> {
-    if ctx.actor != Actor::System {
-        return Err(Problem::forbidden("an operator"));
+pub async fn list_all_wallets(
+    ctx: &Ctx,
+    partner: Option<PartnerId>,
+    after: Option<&Wallet>,
+) -> Result<Vec<Wallet>, Problem> {
+    require_operator(ctx)?;
+    let mut wallets = partner.map_or_else(entity::wallets::Entity::find, entity::wallets::owned_by);
+    if let Some(after) = after {
+        let later = Condition::all()
+            .add(Column::PartnerId.eq(after.partner_id))
+            .add(Column::Currency.gt(after.currency));
+        wallets = wallets.filter(Condition::any().add(Column::PartnerId.gt(after.partner_id)).add(later));
     }
-    let wallets = partner.map_or_else(entity::wallets::Entity::find, entity::wallets::owned_by);
     let ordered = wallets.order_by_asc(Column::PartnerId).order_by_asc(Column::Currency);
-    Ok(ordered.all(&ctx.database().reader).await?)
+    Ok(ordered.limit(WALLETS_A_PAGE).all(&ctx.database().reader).await?)
+}
+
+/// A partner's wallet in a currency, for the operator.
+///
+/// # Errors
+/// FORBIDDEN for anyone else; SERVICE_UNAVAILABLE when the database is away.
+pub async fn find_wallet_of(
+    ctx: &Ctx,
+    partner: PartnerId,
+    currency: Currency,
+) -> Result<Option<Wallet>, Problem> {
+    require_operator(ctx)?;
+    let wallets = entity::wallets::owned_by(partner).filter(Column::Currency.eq(currency));
+    Ok(wallets.one(&ctx.database().reader).await?)
+}
+
+fn require_operator(ctx: &Ctx) -> Result<(), Problem> {
+    if ctx.actor == Actor::System { Ok(()) } else { Err(Problem::forbidden("an operator")) }
 }
 
 /// What wallets have: those of the actor among them.

@@ -105,6 +105,15 @@ async fn read_oldest(
     Ok(read_entries(ctx, &[wallet], span).await?.remove(&wallet).unwrap_or_default())
 }
 
+/// The text of some entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// The text.
+    pub content: String,
+    /// How many entries it has.
+    pub entries: usize,
+}
+
 /// Entries of a statement, page by page: how a command writes a statement of any length.
 #[derive(Debug)]
 pub struct StatementText {
@@ -143,11 +152,11 @@ impl StatementText {
     ///
     /// # Errors
     /// SERVICE_UNAVAILABLE when the database is away.
-    pub async fn next(&mut self, ctx: &Ctx) -> Result<Option<String>, Problem> {
+    pub async fn next(&mut self, ctx: &Ctx) -> Result<Option<Lines>, Problem> {
         let entries = read_oldest(ctx, self.wallet, self.range, self.behind, 1_000).await?;
         let Some(last) = entries.last() else { return Ok(None) };
         self.behind = Some(last.sequence);
-        Self::lines(self.format, &entries).map(Some)
+        Ok(Some(Lines { content: Self::lines(self.format, &entries)?, entries: entries.len() }))
     }
 
     fn lines(format: Format, entries: &[Entry]) -> Result<String, Problem> {

@@ -112,11 +112,11 @@ both_databases! {
         assert_eq!(app.database.number(products).await, before);
         let told: Value = serde_json::from_str(&refused.stderr).unwrap();
         assert_eq!(told["code"], "INVALID_INPUT");
-        let told: Vec<&str> = told["message"].as_str().unwrap().lines().skip(1).collect();
+        let told = told["bad"].as_array().unwrap();
         assert_eq!(told.len(), bad.len(), "{told:#?}");
-        for (((_, reason), line), number) in bad.iter().zip(&told).zip(3..) {
-            assert!(line.starts_with(&format!("catalog.csv:{number}: ")), "{line}");
-            assert!(line.contains(reason), "{line} does not say {reason}");
+        for (((_, reason), line), number) in bad.iter().zip(told).zip(3..) {
+            assert_eq!((&line["file"], &line["line"]), (&json!("catalog.csv"), &json!(number)));
+            assert!(line["reason"].as_str().unwrap().contains(reason), "{line} does not say {reason}");
         }
 
         let report = import(&app, &path, true).await.json();
@@ -129,12 +129,56 @@ both_databases! {
     async fn a_file_without_a_column_or_that_is_not_there_is_refused(app: SmallCatalog) {
         let path = app.database.folder.path().join("catalog.csv");
         fs::write(&path, "sku,brand_slug\nx,y\n").unwrap();
-        let refused = import(&app, &path, true).await;
-        // Skipping bad lines does not help a file that has no lines.
-        assert_eq!(refused.json()["added"], 0);
-        let refused = import(&app, &path, false).await.expect_code(3);
-        assert!(refused.stderr.contains("catalog.csv:1: the column product_name is missing"), "{refused:#?}");
+        // Leave to skip bad lines does not help a file that is no catalog.
+        for skip in [true, false] {
+            let refused = import(&app, &path, skip).await.expect_code(2);
+            assert!(refused.stderr.contains("catalog.csv:1: the column product_name is missing"), "{refused:#?}");
+        }
         import(&app, Path::new("no/such/folder"), false).await.expect_code(2);
         assert_eq!(app.database.number(&format!("SELECT count(*) FROM products WHERE id = '{EURO_20}'")).await, 1);
+    }
+
+    /// What an import brings stands in the files; a rule and what the operator decided stand in the database alone.
+    async fn importing_again_never_touches_price_rules_or_what_the_operator_set(app: SmallCatalog) {
+        let binary = Binary::on(&app.database);
+        for rule in [
+            ["price", "set", "--product", STEAM_50, "--discount", "0.07"].as_slice(),
+            &["price", "set", "--brand", "steam_wallet", "--fee", "0.25", "--currency", "USD"],
+            &["price", "set", "--partner", "Acme Games", "--all", "--margin-bps", "20"],
+        ] {
+            binary.run(rule).await.expect_code(0);
+        }
+        app.database.execute("UPDATE products SET status = 'PAUSED', max_quantity = 7, redemption_instructions = 'Ask.',
+            expiry_rule = 'Never.'").await;
+        let rules = binary.run(&["--json", "price", "list"]).await.json();
+        let versions = "SELECT version FROM versions WHERE subject = 'price_rules'";
+        let version = app.database.number(versions).await;
+        let touched = "SELECT count(*) FROM products WHERE status <> 'PAUSED' OR max_quantity <> 7
+            OR redemption_instructions <> 'Ask.' OR expiry_rule <> 'Never.'";
+        let count = app.database.number("SELECT count(*) FROM products").await;
+
+        let folder = app.database.folder.path().join("again");
+        fs::create_dir(&folder).unwrap();
+        write_folder(Contents::SmallCatalog, &folder);
+        // Once as it was, once with every product named otherwise.
+        assert_eq!(import(&app, &folder, false).await.json()["changed"], 0);
+        let file = folder.join("catalog.csv");
+        let text = fs::read_to_string(&file).unwrap();
+        let rename = |(line, number): (&str, usize)| match line.splitn(4, ',').collect::<Vec<_>>().as_slice() {
+            [sku, brand, _, rest] if number > 0 && !line.contains('"') => {
+                format!("{sku},{brand},Product {number},{rest}\n")
+            }
+            _ => format!("{line}\n"),
+        };
+        let renamed = text.lines().zip(0..).map(rename);
+        fs::write(&file, renamed.collect::<String>()).unwrap();
+        let changed = import(&app, &folder, false).await.json()["changed"].as_i64().unwrap();
+        assert!(changed > count / 2, "{changed} of {count} products were named otherwise");
+
+        assert_eq!(app.database.number(touched).await, 0);
+        assert_eq!(app.database.number("SELECT count(*) FROM products").await, count);
+        assert_eq!(binary.run(&["--json", "price", "list"]).await.json(), rules);
+        assert_eq!(rules.as_array().unwrap().len(), 3);
+        assert_eq!(app.database.number(versions).await, version);
     }
 }

@@ -90,7 +90,9 @@ pub(crate) fn compare(promised: &Value, given: &Value) -> Result<(), String> {
 fn compare_at(path: &str, promised: &Value, given: &Value) -> Result<(), String> {
     let same = match (promised, given) {
         (Value::String(promised), Value::String(given)) => stands_for(promised, given),
-        (Value::String(promised), Value::Number(_)) => promised == ANYTHING,
+        (Value::String(promised), Value::Number(_) | Value::List(_) | Value::Object(_)) => {
+            promised == ANYTHING
+        }
         (Value::List(promised), Value::List(given)) => return compare_lists(path, promised, given),
         (Value::Object(promised), Value::Object(given)) => {
             let ignored = |key: &str| key == "extensions" && !promised.contains_key("extensions");

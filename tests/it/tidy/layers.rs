@@ -162,3 +162,64 @@ fn rules_are_pure() {
     }
     assert_none("model.rs computes: no database, no clock, no await", &broken);
 }
+
+/// Whether this line begins a transaction that writes.
+fn opens_a_transaction(line: &str) -> bool {
+    let calls = ["write(&", "write(deps", "write::<", "begin(&", "begin(database"];
+    let other = ["fs::write", "fn ", "begin_snapshot"];
+    calls.iter().any(|call| line.contains(call)) && !other.iter().any(|word| line.contains(word))
+}
+
+#[test]
+fn only_a_command_opens_a_transaction() {
+    // Rules, reads, rows and front pages; whatever else is below the domain is a command, a job or a desk.
+    let reads = [
+        "mod.rs",
+        "model.rs",
+        "queries.rs",
+        "rows.rs",
+        "snapshot.rs",
+        "live.rs",
+        "entries.rs",
+        "statement.rs",
+    ];
+    let mut broken = Vec::new();
+    for source in sources(&["src"], &[".rs"]) {
+        let name = source.path.rsplit('/').next().unwrap_or_default();
+        let in_domain = source.path.starts_with("src/domain/");
+        let may =
+            in_domain && !reads.contains(&name) && !name.ends_with("store.rs") && !name.ends_with("_rows.rs");
+        if may || source.path.starts_with("src/store/") {
+            continue;
+        }
+        for (number, line) in source.code() {
+            if opens_a_transaction(&line) {
+                broken.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert_none("a command, a job or a desk owns its transaction; everything else is handed one", &broken);
+}
+
+#[test]
+fn only_orders_write_the_orders_table() {
+    let mut broken = Vec::new();
+    let statements = ["INTO orders", "UPDATE orders", "DELETE FROM orders", "insertion(backend, \"orders\""];
+    let entities =
+        ["orders::Entity::insert", "orders::Entity::update", "orders::Entity::delete", "orders::ActiveModel"];
+    let mut own = 0;
+    for source in sources(&["src"], &[".rs"]) {
+        for (number, line) in source.code() {
+            if !statements.iter().chain(&entities).any(|words| line.contains(words)) {
+                continue;
+            }
+            if source.path.starts_with("src/domain/orders/") {
+                own += 1;
+            } else {
+                broken.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(own > 0, "the test looks for the wrong words");
+    assert_none("the desks and the worker are the only writers of orders", &broken);
+}

@@ -84,3 +84,50 @@ fn the_readme_names_only_make_targets_that_exist() {
     }
     assert_none("a reader will type it", &broken);
 }
+
+#[test]
+fn the_front_pages_name_only_files_that_exist() {
+    let files: Vec<String> =
+        sources(&["."], &[""]).into_iter().map(|source| format!("/{}", source.path)).collect();
+    let there = |path: &str| {
+        let (inside, folder) = (format!("/{path}"), format!("/{}/", path.trim_end_matches('/')));
+        // A module is a file, or a folder of its name.
+        let module = path.strip_suffix(".rs").map(|module| format!("/{module}/mod.rs"));
+        files.iter().any(|file| {
+            file.ends_with(&inside)
+                || file.contains(&folder)
+                || module.as_ref().is_some_and(|name| file.ends_with(name))
+        })
+    };
+    let mut broken = Vec::new();
+    for page in ["README.md", "ARCHITECTURE.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with("```")) {
+            for span in line.split('`').skip(1).step_by(2).filter(|span| is_path(span)) {
+                if !there(span) {
+                    broken.push(format!("{page}:{}: {span}", index + 1));
+                }
+            }
+        }
+    }
+    assert_none("a reader will look for it", &broken);
+}
+
+/// Whether a code span names a file or a folder of the repository: no address of the server, nothing that a run makes.
+fn is_path(span: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_./-".contains(letter);
+    let ending =
+        [".rs", ".md", ".toml", ".graphql", ".json", ".csv"].iter().any(|ending| span.ends_with(ending));
+    let made = span.starts_with('/') || span.starts_with("var/");
+    span.chars().all(plain) && (span.contains('/') || ending) && !made
+}
+
+#[test]
+fn the_tests_that_run_alone_are_the_same_with_and_without_nextest() {
+    let heavy = |file: &str| {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let (_, rest) = text.split_once("^(crash").unwrap_or_else(|| panic!("{file} names no heavy tests"));
+        rest.split(')').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(heavy("scripts/test"), heavy(".config/nextest.toml"));
+}

@@ -3,11 +3,12 @@
 
 use super::{assert_none, names_after, rust_sources, sources};
 
-const FILE_LINES: usize = 450;
-const FUNCTION_LINES: usize = 80;
+/// Near 400 is what a file may have, so a few lines more do no harm.
+const FILE_LINES: usize = 420;
+const FUNCTION_LINES: usize = 70;
 
 #[test]
-fn a_file_has_one_subject_and_fits_450_lines() {
+fn a_file_has_one_subject_and_is_not_long() {
     let broken: Vec<_> = rust_sources()
         .iter()
         .map(|source| (source, source.text.lines().count()))

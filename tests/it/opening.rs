@@ -1,0 +1,100 @@
+//! How commands open a database: one that is not there, or whose schema is not this version's.
+//! Always true: only `serve` and `migrate up` make anything; every other command says what to run. Not here: what commands do
+//! on a database that is as it should be.
+
+use std::path::Path;
+
+use super::support::database::{Contents, Dialect, TestDatabase};
+use super::support::process::Binary;
+
+/// One of each kind of command that works on a database.
+const COMMANDS: [&str; 9] = [
+    "verify",
+    "partner list",
+    "partner create --name New --currency USD",
+    "catalog import data",
+    "rates import rates.csv",
+    "price list",
+    "admin list",
+    "stock import stock.csv",
+    "wallet list",
+];
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+/// The tables that a database has, `None` without a file.
+async fn tables(database: &TestDatabase) -> Option<i64> {
+    match database.dialect() {
+        Dialect::Sqlite if !database.folder.path().join("octopus.db").exists() => None,
+        Dialect::Sqlite => Some(database.number("SELECT count(*) FROM sqlite_master").await),
+        Dialect::Postgres => {
+            let sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
+            Some(database.number(sql).await)
+        }
+    }
+}
+
+both_databases! {
+    async fn a_command_makes_no_database_and_says_how_to(app: Tables) {
+        let database = TestDatabase::fresh(app.database.dialect(), Contents::Nothing).await;
+        let binary = Binary::on(&database);
+        let before = tables(&database).await;
+        assert_eq!(before.unwrap_or_default(), 0);
+        for line in COMMANDS {
+            let refused = binary.run(&words(line)).await.expect_code(1);
+            assert!(refused.stderr.contains("octopus migrate up"), "{line}: {refused:#?}");
+            assert_eq!(tables(&database).await, before, "{line}");
+        }
+        // To ask where the schema stands, and to take back nothing, is no reason either.
+        for line in ["migrate status", "migrate down --force"] {
+            let told = binary.run(&[&words(line), ["--json"].as_slice()].concat()).await.json();
+            assert_eq!(told["applied"].as_array().unwrap().len(), 0, "{line}");
+            assert_eq!(tables(&database).await, before, "{line}");
+        }
+        database.remove().await;
+    }
+
+    async fn a_command_works_on_no_schema_that_is_behind(app: Tables) {
+        let binary = Binary::on(&app.database);
+        let down = binary.run(&["migrate", "down", "--force", "--json"]).await.json();
+        let missing = down["pending"][0].as_str().unwrap();
+        for line in COMMANDS {
+            let refused = binary.run(&words(line)).await.expect_code(1);
+            assert!(refused.stderr.contains("octopus migrate up") && refused.stderr.contains(missing), "{line}: {refused:#?}");
+        }
+        if app.database.dialect() == Dialect::Postgres {
+            // Several nodes may share it: a person decides when it changes.
+            let refused = binary.refuse_to_serve().await.expect_code(1);
+            assert!(refused.stderr.contains("octopus migrate up") && refused.stderr.contains(missing), "{refused:#?}");
+        }
+        binary.run(&["migrate", "up"]).await.expect_code(0);
+        binary.run(&["verify"]).await.expect_code(0);
+    }
+
+    async fn a_command_works_on_no_schema_of_a_later_version(app: Tables) {
+        app.database.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m99_later', 0)").await;
+        let binary = Binary::on(&app.database);
+        for line in COMMANDS.into_iter().chain(["migrate status", "migrate up", "migrate down --force"]) {
+            let refused = binary.run(&words(line)).await.expect_code(1);
+            let told = &refused.stderr;
+            assert!(told.contains("another version of octopus") && told.contains("m99_later"), "{line}: {refused:#?}");
+        }
+        app.database.execute("DELETE FROM seaql_migrations WHERE version = 'm99_later'").await;
+    }
+}
+
+#[tokio::test]
+async fn a_mistyped_data_folder_is_not_an_empty_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let typo = folder.path().join("vra");
+    let binary = Binary::in_folder(folder.path()).with("OCTOPUS_DATA_DIR", typo.to_str().unwrap());
+    let refused = binary.run(&["verify"]).await.expect_code(1);
+    assert!(
+        refused.stderr.contains("there is no database") && refused.stderr.contains("vra"),
+        "{refused:#?}"
+    );
+    assert!(refused.stderr.contains("--data-dir"), "{refused:#?}");
+    assert!(!Path::exists(&typo), "the folder was made");
+}
