@@ -1,6 +1,7 @@
 //! The statements that a request to the server in this process has cost.
 //! Always true: a statement counts for the request in whose span it ran, wherever it ran: the pollers in the background
-//! have none; what a pool says to a connection before it lends it (ROLLBACK, PRAGMA) belongs to no request.
+//! have none; what a pool says to a connection before it lends it (ROLLBACK, PRAGMA) belongs to no request, and the ends
+//! of transactions are left out, since one driver tells them and the other does not.
 //! Not here: what a page costs (`statements.rs` of the suite).
 
 use std::collections::HashMap;
@@ -58,13 +59,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
         let whole = fields.0.remove("db.statement").filter(|text| !text.is_empty());
         let Some(statement) = whole.or_else(|| fields.0.remove("summary")) else { return };
         let statement = statement.trim();
-        let is_of_pool = ["ROLLBACK", "PRAGMA"].iter().any(|word| statement.starts_with(word));
+        let is_left_out =
+            ["BEGIN", "COMMIT", "PRAGMA", "ROLLBACK"].iter().any(|word| statement.starts_with(word));
         let name = context
             .event_scope(event)
             .into_iter()
             .flatten()
             .find_map(|span| span.extensions().get::<RequestName>().map(|name| name.0.clone()));
-        if let (Some(name), false) = (name, is_of_pool) {
+        if let (Some(name), false) = (name, is_left_out) {
             let mut run = RUN.lock().unwrap_or_else(PoisonError::into_inner);
             run.entry(name).or_default().push(statement.to_owned());
         }

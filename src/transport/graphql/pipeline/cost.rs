@@ -53,8 +53,7 @@ struct CostNode {
     points: u64,
     /// How often the field itself and its children are paid for.
     times: Times,
-    /// The values of the arguments that narrow the list.
-    narrowing: Vec<Value>,
+    narrowing: Narrowing,
     children: Vec<CostNode>,
     /// Of which type the parent must be for this field to be there: only one of the types comes true.
     only_on: Option<String>,
@@ -67,7 +66,18 @@ enum Times {
     /// For each item of a page.
     Page(Page),
     /// For each id of a list.
-    Ids(Value),
+    Ids(u64),
+    /// For each id of a variable's list.
+    IdsOf(ExecutableName),
+}
+
+/// Whether the arguments of a list leave anything out. It holds no value of the document, which may be long.
+#[derive(Debug, Default)]
+struct Narrowing {
+    /// Whether the document itself says so.
+    is_certain: bool,
+    /// The variables that may say so.
+    variables: Vec<ExecutableName>,
 }
 
 /// How many items a page was asked for.
@@ -139,7 +149,7 @@ impl CostNode {
             key: field.response_key().node.to_string(),
             points,
             times: Times::Once,
-            narrowing: Vec::new(),
+            narrowing: Narrowing::default(),
             children: Vec::new(),
             only_on: None,
         }
@@ -154,13 +164,12 @@ impl CostNode {
     }
 
     fn collect_deciding(&self, variables: &Variables, deciding: &mut Variables) {
-        let sizes = match &self.times {
-            Times::Once => &[],
-            Times::Page(page) => page.sizes.as_slice(),
-            Times::Ids(ids) => std::slice::from_ref(ids),
-        };
-        let mut named = Vec::new();
-        sizes.iter().chain(&self.narrowing).for_each(|value| collect_variables(value, &mut named));
+        let mut named: Vec<&ExecutableName> = self.narrowing.variables.iter().collect();
+        match &self.times {
+            Times::Once | Times::Ids(_) => {}
+            Times::Page(page) => named.extend(page.sizes.iter().filter_map(variable)),
+            Times::IdsOf(name) => named.push(name),
+        }
         for name in named {
             if let Some(value) = variables.get(name) {
                 deciding.insert(name.clone(), value.clone());
@@ -171,7 +180,9 @@ impl CostNode {
 
     /// What the list costs for being narrowed.
     fn narrowed(&self, variables: &Variables) -> u64 {
-        if self.narrowing.iter().any(|value| narrows(value, variables)) { NARROWED_POINTS } else { 0 }
+        let narrows = |name: &ExecutableName| variables.get(name).is_some_and(narrows);
+        let is_narrowed = self.narrowing.is_certain || self.narrowing.variables.iter().any(narrows);
+        if is_narrowed { NARROWED_POINTS } else { 0 }
     }
 
     fn requested(&self, variables: &Variables) -> u64 {
@@ -179,7 +190,11 @@ impl CostNode {
         let times = match &self.times {
             Times::Once => 1,
             Times::Page(page) => page.items(variables),
-            Times::Ids(ids) => length(ids, variables),
+            Times::Ids(number) => *number,
+            Times::IdsOf(name) => match variables.get(name) {
+                Some(ConstValue::List(ids)) => number_of_ids(ids.len()),
+                _ => 1,
+            },
         };
         each.saturating_mul(times).saturating_add(self.narrowed(variables))
     }
@@ -248,15 +263,15 @@ fn node(contract: &Contract, parent: &str, field: &Field, page_of_parent: Option
         _ => {}
     }
     let own_page = page(field, definition);
-    let narrows = |name: &ExecutableName| own_page.is_some() && NARROWING.contains(&name.as_str());
-    let narrowing = field.arguments.iter().filter(|(name, _)| narrows(&name.node));
-    let narrowing = narrowing.map(|(_, value)| value.node.clone()).collect();
+    let mut narrowing = Narrowing::default();
+    let arguments = field.arguments.iter().filter(|(name, _)| NARROWING.contains(&name.node.as_str()));
+    arguments.filter(|_| own_page.is_some()).for_each(|(_, value)| narrowing.collect(&value.node));
     let is_connection = ty.as_str().ends_with("Connection");
     // The items of a connection are below it; those of a paged list are its own.
     let (times, below) = match (own_page, field.get_argument("ids")) {
         (own_page, _) if is_connection => (Times::Once, own_page),
         (Some(own_page), _) => (Times::Page(own_page), None),
-        (None, Some(ids)) => (Times::Ids(ids.node.clone()), None),
+        (None, Some(ids)) => (Times::of_ids(&ids.node), None),
         (None, None) if matches!(name, "edges" | "nodes") => {
             (page_of_parent.cloned().map_or(Times::Once, Times::Page), None)
         }
@@ -302,39 +317,44 @@ fn whole(value: &ConstValue) -> Option<u64> {
     }
 }
 
-/// How many items a list has, at least 1.
-fn length(list: &Value, variables: &Variables) -> u64 {
-    let length = match list {
-        Value::List(items) => items.len(),
-        Value::Variable(name) => match variables.get(name) {
-            Some(ConstValue::List(items)) => items.len(),
-            _ => 1,
-        },
-        _ => 1,
-    };
-    u64::try_from(length).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE)
+impl Times {
+    fn of_ids(ids: &Value) -> Self {
+        match ids {
+            Value::List(items) => Self::Ids(number_of_ids(items.len())),
+            Value::Variable(name) => Self::IdsOf(name.clone()),
+            _ => Self::Ids(1),
+        }
+    }
 }
 
-/// Whether an argument leaves anything out.
-fn narrows(value: &Value, variables: &Variables) -> bool {
+fn number_of_ids(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE)
+}
+
+impl Narrowing {
+    fn collect(&mut self, argument: &Value) {
+        match argument {
+            Value::Null => {}
+            Value::Variable(name) => self.variables.push(name.clone()),
+            Value::Object(members) => members.values().for_each(|member| self.collect(member)),
+            _ => self.is_certain = true,
+        }
+    }
+}
+
+/// Whether a variable's value leaves anything out.
+fn narrows(value: &ConstValue) -> bool {
     match value {
-        Value::Null => false,
-        Value::Object(members) => members.values().any(|member| narrows(member, variables)),
-        Value::Variable(name) => match variables.get(name) {
-            None | Some(ConstValue::Null) => false,
-            Some(ConstValue::Object(members)) => members.values().any(|member| *member != ConstValue::Null),
-            Some(_) => true,
-        },
+        ConstValue::Null => false,
+        ConstValue::Object(members) => members.values().any(narrows),
         _ => true,
     }
 }
 
-fn collect_variables<'v>(value: &'v Value, named: &mut Vec<&'v ExecutableName>) {
+fn variable(value: &Value) -> Option<&ExecutableName> {
     match value {
-        Value::Variable(name) => named.push(name),
-        Value::Object(members) => members.values().for_each(|member| collect_variables(member, named)),
-        // The length of a list does not hang on what is in it.
-        _ => {}
+        Value::Variable(name) => Some(name),
+        _ => None,
     }
 }
 

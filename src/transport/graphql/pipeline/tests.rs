@@ -378,6 +378,6 @@ fn what_is_remembered_stays_within_its_bounds() {
         [(checked, memory::CHECKED_BYTES), (ready, memory::READY_BYTES), (persisted, memory::PERSISTED_BYTES)]
     {
         assert!(bytes <= bound, "{bytes} of {bound}");
-        assert!(bytes > bound / 2, "{bytes} of {bound}: what was sent is counted");
+        assert!(bytes * 2 > bound, "{bytes} of {bound}: what was sent is counted");
     }
 }
