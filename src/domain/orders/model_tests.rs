@@ -179,7 +179,7 @@ fn what_cannot_be_counted_has_no_total() {
     let terms = terms_of_charge(&on_the_charge(None), &charge, product(), Timestamp::from_micros(0));
     let terms = terms.expect("it has not ended");
     let costing = |price| Terms { unit: UnitPrice { price, ..terms.unit }, ..terms.clone() };
-    let most = i64::MAX / 1_000;
+    let most = i64::MAX.div_euclid(1_000);
     assert_eq!(costing(most).total().map(|total| total.minor), Some(most * 1_000));
     assert_eq!(costing(most + 1).total(), None);
     assert!(is_above(&costing(most + 1), Some(Money::from_minor(i64::MAX, Currency::USD))));
