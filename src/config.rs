@@ -283,7 +283,7 @@ impl Config {
             (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
             (self.order_queue >= 1, "order_queue", "at least 1"),
             (self.requests_per_second >= 1, "requests_per_second", "at least 1"),
-            (self.cost_per_second >= 100, "cost_per_second", "at least 100, for a page has its price"),
+            (self.cost_per_second >= 1, "cost_per_second", "at least 1"),
             // What partners are promised.
             (self.event_retention_days >= 30, "event_retention_days", "at least 30"),
             (self.database_connections >= 8, "database_connections", "at least 8"),

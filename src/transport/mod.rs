@@ -16,4 +16,5 @@ pub mod playground;
 pub mod rest;
 mod server;
 mod ws;
+mod ws_operation;
 mod ws_protocol;

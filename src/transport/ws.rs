@@ -5,7 +5,7 @@
 //! starves another and nothing piles up; every operation counts for the limit of its address like a request, and takes
 //! the whole pipeline; a close frame always says why, in at most 100 bytes (a longer reason cannot be sent), and the
 //! peer's own close frame is echoed.
-//! Not here: the words of the protocol (ws_protocol.rs), what an operation does (graphql/pipeline).
+//! Not here: the words of the protocol (ws_protocol.rs), what an operation does (ws_operation.rs).
 //!
 //! Source: PROTOCOL.md of enisdenjo/graphql-ws. Of its close codes the npm client takes 4400, 4401, 4409 and 4429 for
 //! final, and comes back after 4403, 4408 and 1001.
@@ -19,20 +19,17 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::header::{self, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 use super::caller::{self, Caller};
-use super::graphql;
-use super::graphql::pipeline::Passage;
-use super::graphql::pipeline::access::{Carrier, Denial, Standing};
+use super::graphql::pipeline::access::Standing;
 use super::graphql::pipeline::answer::Answer;
 use super::graphql::pipeline::refusal::Refusal;
-use super::graphql::pipeline::shape::Call;
 use super::http::{AppState, Arrival, too_many_requests};
 use super::origin::is_own;
+use super::ws_operation::{Operation, Told};
 use super::ws_protocol::{Close, Incoming, MESSAGE_BYTES, Outgoing, SUBPROTOCOL, bearer};
 use crate::ctx::Actor;
 use crate::problem::ErrorCode;
@@ -94,14 +91,6 @@ pub(super) fn upgrade(
             let sockets = state.sockets.clone();
             sockets.track_future(Connection::new(socket, state, arrival.address, authorization).run())
         })
-}
-
-/// What an operation's task tells its socket.
-struct Told {
-    id: String,
-    /// Which operation under this id: a message of an earlier one is thrown away.
-    number: u64,
-    what: Outgoing,
 }
 
 struct Running {
@@ -338,73 +327,6 @@ impl Connection {
         let until_done = async { while matches!(self.socket.recv().await, Some(Ok(_))) {} };
         // A peer that never answers has been told what it needs.
         let _ = timeout(CLOSE_PATIENCE, until_done).await;
-    }
-}
-
-/// One operation of a socket, in a task of its own.
-struct Operation {
-    id: String,
-    number: u64,
-    sender: mpsc::Sender<Told>,
-    state: AppState,
-    address: IpAddr,
-}
-
-impl Operation {
-    async fn run(self, caller: Caller, payload: serde_json::Value) {
-        let Caller { actor, standing, principal } = caller;
-        let request_id = self.state.new_request_id();
-        let ctx = self.state.ctx(Arrival { request_id, address: self.address }, actor);
-        let passage = Passage {
-            carrier: Carrier::Socket,
-            principal,
-            standing,
-            now_ms: self.state.elapsed_ms(),
-            request_id: request_id.to_string(),
-        };
-        let admitted = Call::from_value(payload)
-            .map_err(Denial::Refused)
-            .and_then(|call| self.state.pipeline.admit(call, passage));
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(Denial::Refused(refusal) | Denial::NotByGet(refusal) | Denial::TokenExpired(refusal)) => {
-                return self.fail(&Answer::refused(refusal)).await;
-            }
-        };
-        let data = graphql::request_data(ctx);
-        if !admitted.is_subscription() {
-            let answer = self.state.pipeline.execute(admitted, data).await;
-            return self.finish(answer).await;
-        }
-        let mut events = self.state.pipeline.subscribe(admitted, data);
-        while let Some(answer) = events.next().await {
-            // An event without data is no event: to go on would leave a gap that nobody sees.
-            if answer.is_empty() {
-                return self.fail(&answer).await;
-            }
-            if !self.tell(Outgoing::Next(answer)).await {
-                return;
-            }
-        }
-        self.tell(Outgoing::Complete).await;
-    }
-
-    async fn finish(&self, answer: Answer) {
-        if answer.refused_with().is_some() {
-            return self.fail(&answer).await;
-        }
-        if self.tell(Outgoing::Next(answer)).await {
-            self.tell(Outgoing::Complete).await;
-        }
-    }
-
-    async fn fail(&self, answer: &Answer) {
-        self.tell(Outgoing::Error(answer.errors().to_vec())).await;
-    }
-
-    /// Waits for a place in the socket's queue; false if the socket is gone.
-    async fn tell(&self, what: Outgoing) -> bool {
-        self.sender.send(Told { id: self.id.clone(), number: self.number, what }).await.is_ok()
     }
 }
 

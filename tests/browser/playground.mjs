@@ -1,6 +1,6 @@
 // What a person does in the playground, done by headless Chromium: sign in, browse, order, watch, sign out.
 //
-//   node playground.mjs <url> <username> <password> [screenshot]
+//   node playground.mjs <url> <username> <password> [folder for pictures]
 //
 // Fails, naming the step, when anything does not appear; when the page logs an error; or when it asks for anything from
 // elsewhere (all outside addresses are blocked, and each attempt is counted).
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [url, username, password, screenshot] = process.argv.slice(2);
+const [url, username, password, pictures] = process.argv.slice(2);
 const PATIENCE_MS = 30_000;
 const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
@@ -50,9 +50,11 @@ try {
   await visible(page.getByRole("button", { name: "Sign out" }));
 
   doing = "run the catalog query that the page opens with";
-  await page.locator(".graphiql-query-editor .view-line").first().click();
+  // Not by a click on a line: that scrolls the editor to the middle of the longest one.
+  await page.locator(".graphiql-query-editor").getByRole("textbox").first().focus();
   await page.keyboard.press("Control+Enter");
   await answer(page, /"unitPrice": \{/);
+  await picture(page, "playground-catalog.png");
 
   doing = "begin to watch orders";
   await panel(page, "live orders");
@@ -67,17 +69,21 @@ try {
   await operation(page, "order-status");
   await answer(page, /"status": "DELIVERED"/);
 
+  doing = "see it among the live orders, beside its events";
+  await panel(page, "live orders");
+  const order = page.locator(`li[data-reference="${reference}"]`);
+  await visible(order.getByText("DELIVERED", { exact: true }));
+  await visible(order.getByText("1 of 1 delivered"));
+  await picture(page, "playground-subscription.png");
+
   doing = "buy many units";
   await operation(page, "order-in-bulk");
   await answer(page, /"quantity": 100/);
 
   doing = "see both orders among the live orders";
   await panel(page, "live orders");
-  const order = page.locator(`li[data-reference="${reference}"]`);
-  await visible(order.getByText("DELIVERED", { exact: true }));
-  await visible(order.getByText("1 of 1 delivered"));
+  await visible(page.getByText("1 of 1 delivered"));
   await visible(page.getByText("100 of 100 delivered"));
-  if (screenshot) await page.screenshot({ path: screenshot });
 
   doing = "read the documentation";
   await panel(page, "Documentation Explorer");
@@ -163,6 +169,10 @@ async function answer(page, pattern) {
     },
     [pattern.source],
   );
+}
+
+async function picture(page, name) {
+  if (pictures) await page.screenshot({ path: join(pictures, name) });
 }
 
 /** The value of a variable as the variables editor shows it. */

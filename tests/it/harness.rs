@@ -1,5 +1,6 @@
 //! The harness itself: databases of their own, a clock that only the test moves.
 
+use entity::ids::PartnerId;
 use serde_json::json;
 
 use super::support::catalog::{STEAM_50, product_count, stock_csv};
@@ -35,6 +36,15 @@ both_databases! {
         assert_eq!(answer.text("viewer.partner.defaultCurrency"), "USD");
         let other = app.other_partner().await;
         assert_ne!(other.account.id, partner.account.id);
+    }
+
+    /// There are two desks on PostgreSQL, and a partner's is its id modulo their number.
+    async fn the_two_partners_have_desks_of_their_own(app: SmallCatalog) {
+        let desks: Vec<u128> = app.database.seed.partners.iter().map(|partner| {
+            let id: PartnerId = partner.id.parse().unwrap();
+            id.uuid().as_u128() % 2
+        }).collect();
+        assert_eq!(desks, [0, 1]);
     }
 
     async fn wallets_and_stock_are_there_at_first(app: SmallCatalog) {

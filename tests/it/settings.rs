@@ -39,7 +39,7 @@ const SETTINGS: [Setting; 23] = [
     ("cost_per_second", "101", "102", "103"),
     ("log", "\"one=info\"", "two=info", "three=info"),
     ("log_format", "\"json\"", "text", "json"),
-    ("database_connections", "4", "5", "6"),
+    ("database_connections", "8", "9", "10"),
 ];
 
 /// What a bad setting is told, by its name.
@@ -60,7 +60,7 @@ const BOUNDS: [(&str, &str, &str); 17] = [
     ("order_queue", "0", "at least 1"),
     ("requests_per_second", "0", "at least 1"),
     ("cost_per_second", "99", "at least 100"),
-    ("database_connections", "3", "at least 4"),
+    ("database_connections", "7", "at least 8"),
 ];
 
 fn flag(name: &str) -> String {

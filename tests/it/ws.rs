@@ -1,6 +1,8 @@
 //! The socket, frame by frame: each close code of graphql-transport-ws, and the npm client.
 //! Always true: a socket that is closed says why in its close frame. Not here: what subscriptions tell (the features).
 
+mod watching;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::endpoint::judge;
 use super::support::app::TestApp;
-use super::support::catalog::{STEAM_50, stock_csv};
 use super::support::socket::{Frame, Socket};
 
 /// Longer than a socket may stay without `connection_init`.
@@ -128,6 +129,26 @@ both_databases! {
         socket.init("").await;
         socket.send(&json!({ "type": "connection_init" })).await;
         assert_eq!(socket.closed().await, (4429, "Too many initialisation requests".to_owned()));
+    }
+
+    /// What fails is the reading of sessions; that says nothing about the token.
+    async fn a_server_that_cannot_tell_whose_token_it_is_closes_with_1013(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let mut open = partner.socket().await;
+        app.database.execute("ALTER TABLE sessions RENAME TO sessions_away").await;
+        // What is known of a session may be five seconds old.
+        app.advance_secs(6);
+        let init = json!({ "type": "connection_init", "payload": { "token": partner.session.token } });
+        let mut socket = opened(&app).await;
+        socket.send(&init).await;
+        assert_eq!(socket.closed().await.0, 1013);
+        // A socket that was open stays so, until the session is known to have ended.
+        open.subscribe("1", "{ __typename }", json!({})).await;
+        assert_eq!(open.next_data("1").await, json!({ "__typename": "Query" }));
+        app.database.execute("ALTER TABLE sessions_away RENAME TO sessions").await;
+        let mut socket = opened(&app).await;
+        socket.send(&init).await;
+        assert_eq!(message(socket.receive().await)["type"], "connection_ack");
     }
 
     async fn a_stopping_server_closes_with_1001(app: SmallCatalog) {
@@ -265,14 +286,6 @@ both_databases! {
         socket.send_text(&subscribe("{ __typename }", BODY_BYTES - envelope + 1)).await;
         let too_large = "Invalid message: a message has at most 256 kB";
         assert_eq!(socket.receive().await, Frame::Closed(4400, too_large.to_owned()));
-    }
-
-    async fn a_bulk_order_is_watched_to_its_end_by_the_npm_client(app: SmallCatalog) {
-        app.load_stock(&stock_csv(STEAM_50, "50", 10_000, 1_000)).await;
-        let partner = app.partner().await;
-        let url = app.client.url.replacen("http", "ws", 1) + "/graphql";
-        let told = judge("watch.mjs", &[&url, &partner.session.token, STEAM_50, "1000"], "").await;
-        assert_eq!(told.trim(), "watched to its end");
     }
 
     async fn the_npm_client_is_served(app: SmallCatalog) {

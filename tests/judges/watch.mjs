@@ -1,5 +1,6 @@
 // A bulk order, placed and watched by the npm client graphql-ws as a partner does it.
 // usage: node watch.mjs ws://127.0.0.1:PORT/graphql TOKEN SKU QUANTITY
+// Prints each event as a line, `TYPE STATUS DELIVERED`, as soon as it is told: whoever runs this may load codes meanwhile.
 // Exits 0 if the order is told from PENDING to DELIVERED and every code is there; else says what was not so.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
@@ -41,13 +42,15 @@ check('an order placed over the socket', order?.quantity === quantity && userErr
 const told = [];
 const watch = client.iterate({
   query: `subscription Watch($id: ID!) {
-    orderStatus(orderId: $id) { cursor sequence status previousStatus order { deliveredQuantity } }
+    orderStatus(orderId: $id) { cursor sequence type status deliveredQuantity order { deliveredQuantity } }
   }`,
   variables: { id: order.id },
 });
 for await (const event of watch) {
   check('an event without errors', event.errors === undefined, event);
+  const { type, status, deliveredQuantity } = event.data.orderStatus;
   told.push(event.data.orderStatus);
+  console.log(`${type} ${status} ${deliveredQuantity}`);
 }
 const last = told.at(-1);
 check('the first event, of the order as it began', told[0]?.status === 'PENDING', told);

@@ -264,46 +264,5 @@ pub const fn may_follow(from: Option<OrderStatus>, to: OrderStatus) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_state_of_an_order_follows_from_its_units() {
-        let cases = [
-            (10, 0, 0, None, OrderStatus::Pending),
-            (10, 3, 0, None, OrderStatus::Processing),
-            (10, 10, 0, None, OrderStatus::Delivered),
-            (10, 3, 7, Some(OrderFailureCode::DeadlinePassed), OrderStatus::PartiallyDelivered),
-            (10, 0, 10, Some(OrderFailureCode::DeadlinePassed), OrderStatus::Failed),
-            (10, 0, 10, Some(OrderFailureCode::Cancelled), OrderStatus::Cancelled),
-            (10, 3, 7, Some(OrderFailureCode::Cancelled), OrderStatus::PartiallyDelivered),
-        ];
-        for (quantity, delivered, refunded, failure, expected) in cases {
-            assert_eq!(status_of(Tally { quantity, delivered, refunded }, failure), expected);
-        }
-    }
-
-    #[test]
-    fn an_end_is_never_left() {
-        for from in OrderStatus::ALL {
-            for to in OrderStatus::ALL {
-                let legal = may_follow(Some(*from), *to);
-                assert!(!(legal && is_terminal(*from)), "{from} to {to}");
-                assert!(!(legal && *to == OrderStatus::Pending), "{from} to {to}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_recipient_has_the_form_of_its_kind() {
-        let check = |kind, value: &str| is_well_formed(&Recipient { kind, value: value.to_owned() });
-        assert!(check(RecipientKind::Phone, "+14155550123"));
-        for bad in ["14155550123", "+0415555012", "+1415555012345678", "+1 415 555", "+", "+123456"] {
-            assert!(!check(RecipientKind::Phone, bad), "{bad}");
-        }
-        assert!(check(RecipientKind::PlayerId, "player#1234"));
-        for bad in ["", " a", "a\n"] {
-            assert!(!check(RecipientKind::Username, bad), "{bad:?}");
-        }
-    }
-}
+#[path = "model_tests.rs"]
+mod tests;

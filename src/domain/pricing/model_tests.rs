@@ -117,6 +117,39 @@ proptest! {
     }
 
     #[test]
+    fn a_total_is_the_unit_price_times_the_quantity_or_cannot_be_counted(
+        face_minor in 1_i64..10_000_000_000_000,
+        from in currencies(),
+        to in currencies(),
+        rate in 1_i128..1_000_000_000_000_000_000,
+        scale in 8_u32..24,
+        quantity in 1_i32..=1_000,
+    ) {
+        let factors = Factors {
+            face: Money::from_minor(face_minor, from),
+            discount: Decimal::ZERO,
+            fee_minor: 0,
+            currency: to,
+            rate: Decimal::new(rate, scale),
+            margin_bps: 150,
+        };
+        if let Some(price) = unit_price(&factors) {
+            let exact = i128::from(price.unit_minor) * i128::from(quantity);
+            let total = Money::from_minor(price.unit_minor, to).times(quantity);
+            prop_assert_eq!(total.map(|total| i128::from(total.minor)), Some(exact).filter(|exact| *exact <= i128::from(i64::MAX)));
+            prop_assert!(total.is_none_or(|total| total.currency == to));
+        }
+    }
+
+    #[test]
+    fn a_total_at_the_edge_of_what_can_be_counted_is_refused_beyond_it(quantity in 2_i32..=1_000, currency in currencies()) {
+        let most = i64::MAX.div_euclid(i64::from(quantity));
+        let total = |minor| Money::from_minor(minor, currency).times(quantity).map(|total| total.minor);
+        prop_assert_eq!(total(most), Some(most * i64::from(quantity)));
+        prop_assert_eq!(total(most + 1), None);
+    }
+
+    #[test]
     fn a_crossed_rate_has_eighteen_digits_and_is_the_nearest(
         from in 1_i128..1_000_000_000_000_000_000, from_scale in 0_u32..18,
         to in 1_i128..1_000_000_000_000_000_000, to_scale in 0_u32..18,

@@ -1,13 +1,18 @@
 //! Many buyers at once.
+//! Always true: what is refused leaves no row anywhere, and the money of nobody. Not here: two desks that want the same codes
+//! (`desks.rs`), orders that break a batch (`poison.rs`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{codes, funds, order};
+use super::{codes, events, funds, minor, new_rows, order, rows, unheld_funds};
 use crate::support::answer::Answer;
 use crate::support::catalog::{DINAR_10, STEAM_50, YEN_1000, stock_csv};
+
+/// What one `STEAM_50` costs in US cents.
+const STEAM_PRICE: i64 = 4_940;
 
 fn refused_with(answers: &[Answer], code: &str) -> usize {
     let code_of =
@@ -15,52 +20,88 @@ fn refused_with(answers: &[Answer], code: &str) -> usize {
     answers.iter().filter(|answer| code_of(answer) == Some(true)).count()
 }
 
-fn delivered(answers: &[Answer]) -> Vec<&Answer> {
-    answers.iter().filter(|answer| !answer.at("createOrder.order").is_null()).collect()
+/// The answers that have an order, and those that have none.
+fn sold_and_refused(answers: &[Answer]) -> (Vec<&Answer>, Vec<&Answer>) {
+    answers.iter().partition(|answer| !answer.at("createOrder.order").is_null())
+}
+
+fn distinct_codes(sold: &[&Answer]) -> usize {
+    sold.iter().flat_map(|answer| codes(answer)).collect::<HashSet<String>>().len()
 }
 
 both_databases! {
     async fn fifty_buyers_of_forty_codes_get_exactly_forty(app: SmallCatalog) {
         let sku = "playstation_store_ae_50_usd";
         app.load_stock(&stock_csv(sku, "50", 1, 40)).await;
-        let (one, other) = (app.partner().await, app.other_partner().await);
-        let before = (funds(&one, "USD").await, funds(&other, "USD").await);
-        let buyers = (0..50).map(|n| {
-            let buyer = if n % 2 == 0 { &one } else { &other };
-            order(buyer, json!({ "productId": sku, "currency": "USD", "reference": format!("buyer-{n}") }))
+        let buyers = [app.partner().await, app.other_partner().await];
+        let before = (rows(&app).await, unheld_funds(&buyers[0], "USD").await, unheld_funds(&buyers[1], "USD").await);
+        let orders = (0..50).map(|n: usize| {
+            let input = json!({ "productId": sku, "currency": "USD", "reference": format!("buyer-{n}") });
+            order(&buyers[n % 2], input)
         });
-        let answers = join_all(buyers).await;
-        let sold = delivered(&answers);
-        assert_eq!(sold.len(), 40);
-        let distinct: HashSet<String> = sold.iter().flat_map(|answer| codes(answer)).collect();
-        assert_eq!(distinct.len(), 40);
-        let refused: Vec<&Answer> =
-            answers.iter().filter(|answer| answer.at("createOrder.order").is_null()).collect();
-        assert_eq!(refused.len(), 10);
-        for answer in refused {
-            answer.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+        let answers = join_all(orders).await;
+        let (sold, refused) = sold_and_refused(&answers);
+        assert_eq!((sold.len(), distinct_codes(&sold), refused.len()), (40, 40, 10));
+        let mut paid = [0, 0];
+        for (n, answer) in answers.iter().enumerate() {
+            if answer.at("createOrder.order").is_null() {
+                let errors = answer.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+                assert_eq!(errors[0]["availableUnits"], 0);
+                let row = format!("SELECT count(*) FROM orders WHERE reference = 'buyer-{n}'");
+                assert_eq!(app.database.number(&row).await, 0, "buyer-{n} was refused");
+            } else {
+                // 50 × (1 − 0.04), in dollars, whoever pays.
+                assert_eq!(answer.text("createOrder.order.total.amount"), "48.00");
+                paid[n % 2] += 4_800;
+            }
         }
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 40);
-        assert_eq!(app.database.number("SELECT count(*) FROM ledger_transactions WHERE kind = 'SALE'").await, 40);
-        assert_ne!((funds(&one, "USD").await, funds(&other, "USD").await), before);
+        assert_eq!(unheld_funds(&buyers[0], "USD").await, before.1 - paid[0]);
+        assert_eq!(unheld_funds(&buyers[1], "USD").await, before.2 - paid[1]);
+        let mut grown = new_rows(&app, &before.0).await;
+        // A wallet's event and a move of stock are one a commit, and how many orders share one is not said.
+        grown.retain(|table, _| !["events", "stock_moves"].contains(table));
+        assert_eq!(grown, BTreeMap::from([("audit_log", 40), ("ledger_transactions", 40), ("order_transitions", 80),
+            ("order_units", 40), ("orders", 40), ("postings", 80), ("vouchers sold", 40)]));
+        let holds = "SELECT count(*) FROM ledger_transactions WHERE kind <> 'SALE' AND order_id IS NOT NULL";
+        assert_eq!(app.database.number(holds).await, 0);
+        let told = "SELECT count(*) FROM events WHERE order_id IS NOT NULL";
+        assert_eq!(app.database.number(told).await, 80);
     }
 
     async fn a_wallet_with_half_the_funds_sells_exactly_what_it_can_pay(app: SmallCatalog) {
         app.load_stock(&stock_csv(STEAM_50, "50", 201, 200)).await;
-        let partner = app.new_partner("Half Funded", "USD").await;
-        let price = order(&partner, json!({ "productId": STEAM_50, "reference": "price" })).await;
-        let unit: i64 = price.text("createOrder.order.total.amount").replace('.', "").parse().unwrap();
-        let wallet = "UPDATE wallets SET available = AMOUNT WHERE currency = 'USD' AND partner_id = 'PARTNER'";
-        let funded = wallet.replace("AMOUNT", &(unit * 128).to_string()).replace("PARTNER", &partner.account.id);
-        app.database.execute(&funded).await;
-        app.books_are_broken();
+        let partner = app.unfunded_partner("Half Funded", "USD").await;
+        app.credit(&partner, ("USD", 128 * STEAM_PRICE), "half").await;
+        let (before, last_event) = (rows(&app).await, events(&partner, &json!(null)).await[0]["cursor"].clone());
         let clients = (0..256).map(|n| order(&partner, json!({ "productId": STEAM_50, "reference": format!("c-{n}") })));
         let answers = join_all(clients).await;
-        assert_eq!(delivered(&answers).len(), 128);
-        assert_eq!(refused_with(&answers, "INSUFFICIENT_FUNDS"), 128);
+        let (sold, refused) = sold_and_refused(&answers);
+        assert_eq!((sold.len(), distinct_codes(&sold), refused.len()), (128, 128, 128));
+        for answer in refused {
+            let errors = answer.expect_user_errors("createOrder", &[("INSUFFICIENT_FUNDS", "")]);
+            assert_eq!(errors[0]["required"], json!({ "amount": "49.40", "currency": "USD" }));
+            assert_eq!(errors[0]["available"], json!({ "amount": "0.00", "currency": "USD" }));
+        }
         assert_eq!(funds(&partner, "USD").await, ("0.00".to_owned(), "0.00".to_owned()));
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 129);
-        assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE state = 'DELIVERED'").await, 129);
+
+        // Exactly what 128 orders make. The wallet's change and the move of stock are told once a commit.
+        let told = events(&partner, &last_event).await;
+        let of_wallet: Vec<_> = told.iter().filter(|event| event["type"] == "wallet.debited").collect();
+        let commits = i64::try_from(of_wallet.len()).unwrap();
+        assert_eq!(new_rows(&app, &before).await, BTreeMap::from([("audit_log", 128), ("events", 256 + commits),
+            ("ledger_transactions", 128), ("order_transitions", 256), ("order_units", 128), ("orders", 128),
+            ("postings", 256), ("stock_moves", commits), ("vouchers sold", 128)]));
+        let debited: i64 = of_wallet.iter().map(|event| minor(event["amount"]["amount"].as_str().unwrap())).sum();
+        assert_eq!(debited, -128 * STEAM_PRICE);
+        // The first entry is the credit.
+        let number = |event: &serde_json::Value, name: &str| event[name].as_str().unwrap().parse::<i64>().unwrap();
+        let entries: Vec<i64> = of_wallet
+            .iter()
+            .flat_map(|event| number(event, "firstEntrySequence")..=number(event, "lastEntrySequence"))
+            .collect();
+        assert_eq!(entries, (2..=129).collect::<Vec<_>>());
+        let moved = "SELECT sum(delta) FROM stock_moves WHERE kind = 'ALLOCATED'";
+        assert_eq!(app.database.number(moved).await, -128);
     }
 
     async fn a_refused_large_order_does_not_refuse_a_small_one_behind_it(app: SmallCatalog) {
@@ -72,33 +113,8 @@ both_databases! {
                 "reference": format!("mixed-{n}") }))
         });
         let answers = join_all(mixed).await;
-        assert_eq!(delivered(&answers).len(), 20);
+        assert_eq!(sold_and_refused(&answers).0.len(), 20);
         assert_eq!(refused_with(&answers, "OUT_OF_STOCK"), 10);
-    }
-
-    async fn a_poison_order_harms_nobody_else(app: SmallCatalog) {
-        let partner = app.partner().await;
-        // The database refuses orders of this reference: the batch that has it fails, and runs singly.
-        app.database.execute(match app.database.dialect() {
-            crate::support::database::Dialect::Sqlite =>
-                "CREATE TRIGGER poison BEFORE INSERT ON orders WHEN NEW.reference = 'poison'
-                 BEGIN SELECT RAISE(ABORT, 'poison'); END",
-            crate::support::database::Dialect::Postgres =>
-                "ALTER TABLE orders ADD CONSTRAINT poison CHECK (reference <> 'poison')",
-        }).await;
-        let orders = (0..40).map(|n| {
-            let reference = if n == 20 { "poison".to_owned() } else { format!("good-{n}") };
-            order(&partner, json!({ "productId": STEAM_50, "reference": reference }))
-        });
-        let answers = join_all(orders).await;
-        for (n, answer) in answers.iter().enumerate() {
-            if n == 20 {
-                answer.expect_errors(&[("INTERNAL_SERVER_ERROR", "createOrder")]);
-            } else {
-                answer.payload("createOrder");
-            }
-        }
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 39);
     }
 
     async fn partners_wallets_and_products_mixed_keep_their_books(app: SmallCatalog) {

@@ -1,9 +1,11 @@
 //! One reference, one order, for ever.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{codes, funds, order};
+use super::{codes, funds, new_rows, order, rows};
 use crate::support::catalog::{STEAM_50, YEN_1000};
 
 both_databases! {
@@ -76,6 +78,43 @@ both_databases! {
         }
         assert_eq!(funds(&partner, "USD").await, before);
         assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 1);
+    }
+
+    async fn each_field_that_tells_one_purchase_from_another_is_named_when_it_differs(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let charge = "mutation { createCharge(input: { productId: \"steam_wallet_50_usd\" }) { charge { id } userErrors { code } } }";
+        let charge = partner.graphql(charge, json!({})).await.at("createCharge.charge.id").clone();
+        let full = json!({ "productId": STEAM_50, "quantity": 1, "faceValue": "50", "currency": "USD",
+            "chargeId": charge, "maxTotal": "60", "failurePolicy": "ALL_OR_NOTHING", "reference": "full" });
+        order(&partner, full.clone()).await.payload("createOrder");
+        order(&partner, json!({ "productId": STEAM_50, "reference": "bare" })).await.payload("createOrder");
+        let before = rows(&app).await;
+        for (field, other) in [
+            ("productId", json!("steam_wallet_100_aed")), ("quantity", json!(2)), ("faceValue", json!("50.01")),
+            ("currency", json!("EUR")), ("chargeId", json!("chg_00000000000000000000000000")), ("maxTotal", json!("60.01")),
+            ("recipient", json!({ "phone": "+14155550123" })), ("failurePolicy", json!("BEST_EFFORT")),
+        ] {
+            let mut changed = full.clone();
+            changed[field] = other.clone();
+            let mut absent = full.clone();
+            absent.as_object_mut().unwrap().remove(field);
+            let mut added = json!({ "productId": STEAM_50, "reference": "bare" });
+            added[field] = other;
+            // A recipient was never given, and a policy always is: BEST_EFFORT if it is absent.
+            let inputs = [(changed, true), (absent, field != "recipient"), (added, field != "failurePolicy")];
+            for (input, differs) in inputs {
+                let answer = order(&partner, input.clone()).await;
+                if differs {
+                    let errors = answer.expect_user_errors("createOrder", &[("IDEMPOTENCY_MISMATCH", "input.reference")]);
+                    assert_eq!(errors[0]["differingFields"], json!([field]), "{input}");
+                } else {
+                    assert_eq!(answer.payload("createOrder")["replayed"], true, "{input}");
+                }
+            }
+        }
+        let grown = new_rows(&app, &before).await;
+        // The two that were replayed showed their codes again.
+        assert_eq!(grown, BTreeMap::from([("audit_log", 2)]));
     }
 
     async fn the_same_input_written_otherwise_is_the_same_input(app: SmallCatalog) {

@@ -1,8 +1,10 @@
 //! What is refused, by code and field, with nothing changed.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::{codes, funds, order};
+use super::{codes, funds, new_rows, order, rows, unheld_funds};
 use crate::support::catalog::{
     DIRECT_PLAYER, DIRECT_USERNAME, EURO_20, RANGE_USD, STEAM_50, TOPUP_FIXED, TOPUP_RANGE, YEN_1000,
 };
@@ -10,7 +12,7 @@ use crate::support::catalog::{
 both_databases! {
     async fn wrong_input_is_refused_by_field_and_changes_nothing(app: SmallCatalog) {
         let partner = app.partner().await;
-        let before = funds(&partner, "USD").await;
+        let before = (rows(&app).await, funds(&partner, "USD").await);
         let long = "x".repeat(65);
         for (input, code, field) in [
             (json!({ "productId": STEAM_50, "quantity": 0 }), "QUANTITY_OUT_OF_RANGE", "input.quantity"),
@@ -49,8 +51,8 @@ both_databases! {
             answer.expect_user_errors("createOrder", &[(code, field)]);
             assert!(answer.at("createOrder.order").is_null());
         }
-        assert_eq!(funds(&partner, "USD").await, before);
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
+        assert_eq!(funds(&partner, "USD").await, before.1);
+        assert_eq!(new_rows(&app, &before.0).await, BTreeMap::new());
         // The reference is not burnt.
         let answer = order(&partner, json!({ "productId": STEAM_50, "reference": "refused" })).await;
         answer.payload("createOrder");
@@ -73,15 +75,20 @@ both_databases! {
     }
 
     async fn an_empty_wallet_is_told_what_it_lacks(app: SmallCatalog) {
-        let partner = app.partner().await;
-        app.database.execute("UPDATE wallets SET available = 100 WHERE currency = 'USD'").await;
-        app.books_are_broken();
+        let partner = app.unfunded_partner("Poor", "USD").await;
+        app.credit(&partner, ("USD", 100), "a dollar").await;
+        let before = rows(&app).await;
         let answer = order(&partner, json!({ "productId": STEAM_50, "quantity": 2, "reference": "poor" })).await;
         let errors = answer.expect_user_errors("createOrder", &[("INSUFFICIENT_FUNDS", "")]);
         assert_eq!(errors[0]["available"], json!({ "amount": "1.00", "currency": "USD" }));
-        assert_eq!(errors[0]["required"]["currency"], "USD");
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
-        assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE state <> 'AVAILABLE'").await, 0);
+        assert_eq!(errors[0]["required"], json!({ "amount": "98.80", "currency": "USD" }));
+        assert_eq!(new_rows(&app, &before).await, BTreeMap::new());
+        assert_eq!(unheld_funds(&partner, "USD").await, 100);
+        // The reference is not burnt: once there is money, it buys.
+        app.credit(&partner, ("USD", 9_780), "the rest").await;
+        let answer = order(&partner, json!({ "productId": STEAM_50, "quantity": 2, "reference": "poor" })).await;
+        assert_eq!(answer.payload("createOrder")["replayed"], false);
+        assert_eq!(unheld_funds(&partner, "USD").await, 0);
     }
 
     async fn a_price_above_the_limit_is_refused_with_a_charge_that_may_be_accepted(app: SmallCatalog) {

@@ -1,5 +1,6 @@
 //! One test's world: its database, its clock, its server, and the check of the books at its end.
-//! Always true: the clock stands still until the test moves it; nothing outlives the test.
+//! Always true: the clock stands still until the test moves it; nothing outlives the test; no two transactions of a test
+//! that passes ever waited for each other in a circle.
 //! Not here: how a request is written (`client.rs`), what the database holds at first (`seed.rs`).
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -131,6 +132,17 @@ impl TestApp {
         self.sign_in(&account).await
     }
 
+    /// A new partner without a wallet, signed in.
+    pub async fn unfunded_partner(&self, name: &str, default_currency: &str) -> Partner {
+        let account = seed::open_account(&self.system(), name, default_currency).await;
+        self.sign_in(&account).await
+    }
+
+    /// Pays an amount of a currency, in minor units, into a partner's wallet; once for each reference.
+    pub async fn credit(&self, partner: &Partner, amount: (&str, i64), reference: &str) {
+        seed::credit(&self.system(), &partner.account, amount, reference).await;
+    }
+
     /// A session of a partner's credential.
     pub async fn sign_in(&self, account: &SeededPartner) -> Partner {
         let session = self.client.login(&account.username, &account.password).await;
@@ -186,5 +198,8 @@ impl TestApp {
             self.verify_clean().await;
         }
         app::close(&self.deps).await;
+        if passed {
+            assert_eq!(self.database.deadlocks().await, 0, "transactions waited for each other in a circle");
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
+use super::poll;
 use super::seed::{self, Seed};
 
 /// Which database a test runs on.
@@ -187,6 +188,19 @@ impl TestDatabase {
         found.unwrap_or_default()
     }
 
+    /// How many transactions PostgreSQL ended because they waited for each other in a circle; SQLite has one writer. To be
+    /// asked when the server has closed its connections: each tells what it counted at its end.
+    pub async fn deadlocks(&self) -> i64 {
+        let Some(name) = &self.postgres_name else { return 0 };
+        let mut server = postgres_server().await;
+        let open = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+        poll::until_true("the connections to the database are closed", async || {
+            count(&mut server, &open).await == 0
+        })
+        .await;
+        count(&mut server, &format!("SELECT deadlocks FROM pg_stat_database WHERE datname = '{name}'")).await
+    }
+
     /// Removes the database, open connections or not.
     pub async fn remove(&self) {
         if let Some(name) = &self.postgres_name {
@@ -305,6 +319,11 @@ fn postgres_url(name: &str) -> String {
 
 async fn postgres_server() -> PgConnection {
     PgConnection::connect(&postgres_server_url()).await.expect("PostgreSQL answers")
+}
+
+async fn count(server: &mut PgConnection, sql: &str) -> i64 {
+    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(server).await;
+    found.unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 async fn execute(server: &mut PgConnection, sql: &str) {

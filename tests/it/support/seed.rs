@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use entity::currency::Currency;
 use entity::installation;
 use entity::money::Money;
 use entity::state::{Environment, Scope};
+use entity::timestamp::Timestamp;
 use migration::MigratorTrait as _;
 use octopus_cards::app;
 use octopus_cards::clock::{FixedClock, Ids, SeededIds};
@@ -20,6 +22,7 @@ use octopus_cards::ctx::Ctx;
 use octopus_cards::domain::{catalog, identity, pricing, vouchers, wallet};
 use octopus_cards::store;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set};
+use uuid::Uuid;
 
 use super::app::START;
 use super::catalog::{STOCK, stock_csv, write_folder};
@@ -51,6 +54,25 @@ pub const FUNDS: [(&str, i64); 4] =
 
 /// The partners of every seeded database. The first one's default currency is USD, the second one's JPY.
 const PARTNERS: [(&str, &str); 2] = [("Acme Games", "USD"), ("Boreal Shop", "JPY")];
+
+/// Ids of which the last bit is given: a partner's desk is its id modulo the number of desks, which is two on PostgreSQL. The
+/// seeded partners shall not share one, or no test would see two desks at once.
+#[derive(Debug)]
+struct DeskIds {
+    ids: SeededIds,
+    desk: AtomicU8,
+}
+
+impl Ids for DeskIds {
+    fn uuid(&self, now: Timestamp) -> Uuid {
+        let bits = self.ids.uuid(now).as_u128();
+        Uuid::from_u128(bits & !1 | u128::from(self.desk.load(Ordering::SeqCst)))
+    }
+
+    fn fill(&self, buffer: &mut [u8]) {
+        self.ids.fill(buffer);
+    }
+}
 
 impl Seed {
     /// Writes the keys to where a server with these settings looks for them.
@@ -92,10 +114,11 @@ pub async fn build(url: &str, contents: Contents) -> Seed {
 }
 
 async fn fill(config: Config, contents: Contents, folder: &Path) -> Seed {
-    let ids: Arc<dyn Ids> = Arc::new(SeededIds::new(0));
+    let ids = Arc::new(DeskIds { ids: SeededIds::new(0), desk: AtomicU8::new(0) });
     vouchers::keys::init(&config.keys_dir, &*ids).expect("the folder is ours");
     let keys = read_keys(&config.keys_dir);
-    let deps = app::open(config, Arc::new(FixedClock::at(START)), ids).await.expect("the database opens");
+    let deps = app::open(config, Arc::new(FixedClock::at(START)), ids.clone()).await;
+    let deps = deps.expect("the database opens");
     let ctx = Ctx::system(Arc::clone(&deps));
 
     // What the first `octopus serve` on a database writes.
@@ -115,7 +138,8 @@ async fn fill(config: Config, contents: Contents, folder: &Path) -> Seed {
         load_stock(&ctx, folder, &stock_csv(sku, face_value, 1, count)).await;
     }
     let mut partners = Vec::new();
-    for (name, default_currency) in PARTNERS {
+    for ((name, default_currency), desk) in PARTNERS.into_iter().zip(0..) {
+        ids.desk.store(desk, Ordering::SeqCst);
         partners.push(open_partner(&ctx, name, default_currency).await);
     }
     app::close(&deps).await;
@@ -143,23 +167,34 @@ pub async fn load_stock(ctx: &Ctx, folder: &Path, csv: &str) {
 
 /// Opens an account with a credential of every scope, and funds its wallets.
 pub async fn open_partner(ctx: &Ctx, name: &str, default_currency: &str) -> SeededPartner {
+    let account = open_account(ctx, name, default_currency).await;
+    for (currency, minor) in FUNDS {
+        credit(ctx, &account, (currency, minor), &format!("funds-{currency}")).await;
+    }
+    account
+}
+
+/// Opens an account with a credential of every scope, and without a wallet.
+pub async fn open_account(ctx: &Ctx, name: &str, default_currency: &str) -> SeededPartner {
     let default_currency: Currency = default_currency.parse().expect("a currency");
     let command = identity::CreatePartner { name: name.to_owned(), default_currency };
     let partner = identity::create_partner(ctx, command).await.expect("the name is good");
     let command = identity::CreateCredential { name: "tests".to_owned(), scopes: Some(Scope::ALL.to_vec()) };
     let made = identity::create_credential_for(ctx, partner.id, command).await.expect("the partner is there");
-    for (currency, minor) in FUNDS {
-        let command = wallet::CreditWallet {
-            partner: partner.id,
-            amount: Money::from_minor(minor, currency.parse().expect("a currency")),
-            reference: format!("funds-{currency}"),
-            note: None,
-        };
-        wallet::credit(ctx, command).await.expect("the amount is good");
-    }
     SeededPartner {
         id: partner.id.to_string(),
         username: made.credential.username,
         password: made.secret.expose().to_owned(),
     }
+}
+
+/// Pays money into a partner's wallet, once for each reference, as `octopus wallet credit` does.
+pub async fn credit(ctx: &Ctx, account: &SeededPartner, (currency, minor): (&str, i64), reference: &str) {
+    let command = wallet::CreditWallet {
+        partner: account.id.parse().expect("it is an id"),
+        amount: Money::from_minor(minor, currency.parse().expect("a currency")),
+        reference: reference.to_owned(),
+        note: None,
+    };
+    wallet::credit(ctx, command).await.expect("the amount is good");
 }
