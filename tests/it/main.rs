@@ -21,6 +21,7 @@ mod hangups;
 mod harness;
 mod identity;
 mod ledger_laws;
+mod migrations;
 mod orders;
 mod playground;
 mod readme;
