@@ -8,9 +8,10 @@ use sea_orm_migration::prelude::{DbErr, SchemaManager};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// Runs statements, each with the engine's own words in place of `{text}`, `{bytes}` and `{hot}` (room on each page for rows
-/// that are updated all the time). `{sqlite: …}` stands on SQLite alone, and a statement `postgres: …` on PostgreSQL: a foreign
-/// key to a table that comes later is said in the table there, and added to it here. Guards of rows, by triggers that every
-/// writer meets:
+/// that are updated all the time). `{sqlite: …}` stands on SQLite alone, as a statement `sqlite: …` does, and a statement
+/// `postgres: …` on PostgreSQL: a foreign key to a table that comes later is said in the table there, and added to it here.
+///
+/// Guards of rows, by triggers that every writer meets:
 /// - `immutable table`: no row is ever changed or removed;
 /// - `frozen table when condition`: not once its columns, as `OLD.column`, say so;
 /// - `kept table while condition`: no row is ever changed, nor removed while the condition holds, which may look elsewhere.
@@ -25,7 +26,8 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
                 guarded(guard, " while ", |table, so_long| kept(backend, table, so_long))?
             }
             Some(("postgres:", rest)) if backend == DbBackend::Postgres => vec![rest.to_owned()],
-            Some(("postgres:", _)) => Vec::new(),
+            Some(("sqlite:", rest)) if backend == DbBackend::Sqlite => vec![rest.to_owned()],
+            Some(("postgres:" | "sqlite:", _)) => Vec::new(),
             _ => vec![words(backend, statement)],
         };
         for one in expanded {

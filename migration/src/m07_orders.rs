@@ -102,12 +102,15 @@ crate::dialect::migration! {
         "immutable unit_settlements",
         "immutable order_transitions",
     ],
+    // What the ledger and the vouchers say of orders stays, and means nothing until they are taken back too.
     down: [
+        "sqlite: PRAGMA foreign_keys = OFF",
         "postgres: ALTER TABLE vouchers DROP CONSTRAINT vouchers_of_a_unit",
         "postgres: ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_of_an_order",
         "DROP TABLE order_transitions",
         "DROP TABLE unit_settlements",
         "DROP TABLE order_units",
         "DROP TABLE orders",
+        "sqlite: PRAGMA foreign_keys = ON",
     ]
 }

@@ -3,9 +3,12 @@
 
 use std::fs::File;
 
+use migration::{Migrator, MigratorTrait as _};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
+use super::orders::order;
+use super::support::catalog::STEAM_50;
 use super::support::database::{Contents, Dialect, TestDatabase};
 use super::support::process::Binary;
 
@@ -84,6 +87,20 @@ both_databases! {
         assert_eq!(lines[0], "applied m01_installation");
         assert!(lines.last().unwrap().starts_with("pending m"), "{told}");
         binary.run(&["migrate", "up"]).await.expect_code(0);
+    }
+
+    async fn each_step_is_taken_back_with_what_it_holds_and_applied_again(app: SmallCatalog) {
+        app.books_are_broken();
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "sold" })).await.payload("createOrder");
+        app.stop().await;
+        for _ in Migrator::migrations() {
+            Binary::on(&app.database).run(&["migrate", "down", "--force"]).await.expect_code(0);
+        }
+        assert!(app.database.try_execute("SELECT count(*) FROM partners").await.is_err());
+        Binary::on(&app.database).run(&["migrate", "up"]).await.expect_code(0);
+        assert_eq!(app.database.number("SELECT count(*) FROM partners").await, 0);
+        app.verify_clean().await;
     }
 
     async fn nothing_is_taken_back_without_leave_to_lose_it(app: SmallCatalog) {

@@ -16,7 +16,7 @@ use super::support::process::Binary;
 /// A setting: its name in the file, what stands there, what the variable says, what the flag says.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-const SETTINGS: [Setting; 23] = [
+const SETTINGS: [Setting; 24] = [
     ("listen", "\"127.0.0.1:1001\"", "127.0.0.1:1002", "127.0.0.1:1003"),
     ("ops_listen", "\"127.0.0.1:2001\"", "127.0.0.1:2002", "[::1]:2003"),
     ("public_url", "\"http://one.example\"", "https://two.example:8443", "https://three.example/shop"),
@@ -39,11 +39,12 @@ const SETTINGS: [Setting; 23] = [
     ("cost_per_second", "101", "102", "103"),
     ("log", "\"one=info\"", "two=info", "three=info"),
     ("log_format", "\"json\"", "text", "json"),
+    ("event_retention_days", "31", "32", "33"),
     ("database_connections", "8", "9", "10"),
 ];
 
 /// What a bad setting is told, by its name.
-const BOUNDS: [(&str, &str, &str); 17] = [
+const BOUNDS: [(&str, &str, &str); 18] = [
     ("public_url", "x", "http:// or https://"),
     ("public_url", "ftp://cards.example", "http:// or https://"),
     ("public_url", "https://", "http:// or https://"),
@@ -59,7 +60,8 @@ const BOUNDS: [(&str, &str, &str); 17] = [
     ("logins_per_minute", "0", "at least 1"),
     ("order_queue", "0", "at least 1"),
     ("requests_per_second", "0", "at least 1"),
-    ("cost_per_second", "99", "at least 100"),
+    ("cost_per_second", "0", "at least 1"),
+    ("event_retention_days", "29", "at least 30"),
     ("database_connections", "7", "at least 8"),
 ];
 

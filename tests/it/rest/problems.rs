@@ -208,7 +208,8 @@ both_databases! {
         app.books_are_broken();
         let partner = app.partner_with("USD", 1_000).await;
         let (rich, token) = (app.partner().await.session.token, partner.session.token.as_str());
-        let order = json!({ "product_id": STEAM_50, "reference": "r1" });
+        // More than there are: it stays open, and an open order can still be broken.
+        let order = json!({ "product_id": YEN_1000, "quantity": 51, "reference": "r1", "wait_ms": 0 });
         let placed = app.client.rest(Method::POST, ORDERS, &rich, &order).await;
         let id = placed.body["id"].as_str().unwrap();
         app.database.execute("UPDATE orders SET product_snapshot = 'nothing'").await;
