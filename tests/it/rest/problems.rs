@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::shape::Description;
 use crate::support::answer::Answer;
-use crate::support::catalog::{DIRECT_PLAYER, EURO_20, RANGE_USD, STEAM_50};
+use crate::support::catalog::{DIRECT_PLAYER, EURO_20, RANGE_USD, STEAM_50, YEN_1000};
 
 const ORDERS: &str = "/api/v1/orders";
 
