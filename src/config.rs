@@ -86,7 +86,7 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_LOGINS_PER_MINUTE", global = true)]
     pub logins_per_minute: Option<u32>,
 
-    /// How many orders may wait for the desks before more are told RATE_LIMITED [default: 2000]
+    /// How many orders may wait for a desk before more are told RATE_LIMITED; one partner may take half of the places [default: 2000]
     #[arg(long, env = "OCTOPUS_ORDER_QUEUE", global = true)]
     pub order_queue: Option<u32>,
 

@@ -1,6 +1,6 @@
 //! The rules of orders, pure.
 //!
-//! What lives here: whether an order may be sold and on which terms, who gets what of a batch, and which state follows.
+//! What lives here: whether an order may be sold and on which terms, and which state follows.
 //! What is always true: no clock, no database, no randomness: everything comes in by parameter.
 //! What is not here: how any of it is written.
 

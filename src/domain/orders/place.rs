@@ -36,8 +36,7 @@ pub struct Placed {
     pub replayed: bool,
 }
 
-/// Places an order of 1 to 1,000 units, or finds the one that holds the reference; then waits, at most until `wait_until`, for
-/// its end.
+/// Places an order of 1 to 1,000 units, or finds the one that holds the reference; then waits, at most `wait_ms`, for its end.
 ///
 /// # Errors
 /// A refusal, which burns neither reference nor charge; UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, SERVICE_UNAVAILABLE.

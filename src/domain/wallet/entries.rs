@@ -1,8 +1,8 @@
 //! Reads of entries.
 //!
 //! What lives here: pages of entries and their numbers, of many wallets at once.
-//! What is always true: entries number from 1 in a wallet without gaps, so that a page is a range of numbers, found by an index
-//! and never by counting; many wallets cost one statement.
+//! What is always true: entries number from 1 in a wallet without gaps, so that a page is a range of numbers, found by an index;
+//! many wallets cost one statement.
 //! What is not here: text for accounting (`statement.rs`); whose a wallet is: whoever asks has found it as its own.
 
 use std::collections::HashMap;

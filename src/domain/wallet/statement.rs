@@ -3,7 +3,7 @@
 //! What lives here: CSV (RFC 4180) and JSON lines of a wallet's entries, oldest first.
 //! What is always true: amounts are the ledger's to the last digit; a text that a spreadsheet would run as a formula is
 //! disarmed with a leading apostrophe; a caller holds one page in memory, never the whole.
-//! What is not here: which entries there are (`queries.rs`).
+//! What is not here: which entries there are (`entries.rs`).
 
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 use entity::ids::WalletId;

@@ -2,7 +2,7 @@
 //!
 //! What lives here: one loader for each thing that a page of orders, wallets, entries, charges or nodes looks up.
 //! What is always true: they live as long as one answer: a stream begins each of its events with new ones, and so does each
-//! field of a mutation, so that nothing that is told is of an earlier moment.
+//! field that places or cancels an order, so that nothing that is told is of an earlier moment.
 //! What is not here: how a loader batches (`loaders.rs`).
 
 use std::collections::HashMap;

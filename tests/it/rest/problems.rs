@@ -209,8 +209,9 @@ both_databases! {
         let partner = app.partner_with("USD", 1_000).await;
         let (rich, token) = (app.partner().await.session.token, partner.session.token.as_str());
         // More than there are: it stays open, and an open order can still be broken.
-        let order = json!({ "product_id": YEN_1000, "quantity": 51, "reference": "r1", "wait_ms": 0 });
-        let placed = app.client.rest(Method::POST, ORDERS, &rich, &order).await;
+        let open = json!({ "product_id": YEN_1000, "quantity": 51, "reference": "r1", "wait_ms": 0 });
+        let placed = app.client.rest(Method::POST, ORDERS, &rich, &open).await;
+        let order = json!({ "product_id": STEAM_50, "reference": "r1" });
         let id = placed.body["id"].as_str().unwrap();
         app.database.execute("UPDATE orders SET product_snapshot = 'nothing'").await;
         let begin = |title: &str, status: u16| format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"");
