@@ -14,7 +14,10 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 /// Guards of rows, by triggers that every writer meets:
 /// - `immutable table`: no row is ever changed or removed;
 /// - `frozen table when condition`: not once its columns, as `OLD.column`, say so;
-/// - `kept table while condition`: no row is ever changed, nor removed while the condition holds, which may look elsewhere.
+/// - `kept table while condition`: no row is ever changed, nor removed while the condition holds, which may look elsewhere;
+/// - `child table (column) of parent (key)`: no row goes in without its parent. On PostgreSQL it stands for a foreign key to
+///   rows that are never removed, where rows go in by the hundred: it asks once a statement and not once a row. SQLite has
+///   the foreign key itself.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let connection = manager.get_connection();
     let backend = manager.get_database_backend();
@@ -25,6 +28,7 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
             Some(("kept", guard)) => {
                 guarded(guard, " while ", |table, so_long| kept(backend, table, so_long))?
             }
+            Some(("child", relation)) => no_orphans(backend, relation)?,
             Some(("postgres:", rest)) if backend == DbBackend::Postgres => vec![rest.to_owned()],
             Some(("sqlite:", rest)) if backend == DbBackend::Sqlite => vec![rest.to_owned()],
             Some(("postgres:" | "sqlite:", _)) => Vec::new(),
@@ -99,6 +103,36 @@ fn kept(backend: DbBackend, table: &str, condition: &str) -> Vec<String> {
     }
     all.extend(refuse_truncate(backend, table));
     all
+}
+
+/// Refuses rows without their parent; whatever inserts them.
+fn no_orphans(backend: DbBackend, relation: &str) -> Result<Vec<String>, DbErr> {
+    if backend != DbBackend::Postgres {
+        return Ok(Vec::new());
+    }
+    let (child, parent) = relation
+        .split_once(" of ")
+        .and_then(|(child, parent)| Some((column_of(child)?, column_of(parent)?)))
+        .ok_or_else(|| DbErr::Migration(format!("not a relation: {relation}")))?;
+    let ((table, column), (parent, key)) = (child, parent);
+    Ok(vec![
+        format!(
+            "CREATE FUNCTION {table}_no_orphans() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM fresh WHERE NOT EXISTS
+                (SELECT FROM {parent} p WHERE p.{key} = fresh.{column}))
+             THEN RAISE EXCEPTION '{table} go to {parent} that exist' USING ERRCODE = 'foreign_key_violation';
+             END IF; RETURN NULL; END $$"
+        ),
+        format!(
+            "CREATE TRIGGER {table}_no_orphans AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh
+             FOR EACH STATEMENT EXECUTE FUNCTION {table}_no_orphans()"
+        ),
+    ])
+}
+
+/// A table and its column, of `table (column)`.
+fn column_of(text: &str) -> Option<(&str, &str)> {
+    text.strip_suffix(')')?.split_once(" (")
 }
 
 fn refuse(backend: DbBackend, table: &str, verb: &str, condition: &str) -> String {

@@ -34,7 +34,7 @@ crate::dialect::migration! {
         "CREATE UNIQUE INDEX ledger_transactions_one_hold ON ledger_transactions (order_id) WHERE kind = 'HOLD'",
         "CREATE INDEX ledger_transactions_by_order ON ledger_transactions (order_id)",
         "CREATE TABLE postings (
-            transaction_id {text} NOT NULL REFERENCES ledger_transactions (id),
+            transaction_id {text} NOT NULL {sqlite:REFERENCES ledger_transactions (id)},
             line INTEGER NOT NULL CHECK (line >= 1),
             account {text} NOT NULL CHECK (account IN
                 ('WALLET_AVAILABLE', 'WALLET_HELD', 'FUNDING', 'REVENUE_SALES', 'REVENUE_FX_MARGIN', 'REVENUE_FEES',
@@ -59,8 +59,14 @@ crate::dialect::migration! {
         )",
         "CREATE UNIQUE INDEX postings_by_wallet ON postings (wallet_id, wallet_sequence)
             WHERE wallet_sequence IS NOT NULL",
+        "child postings (transaction_id) of ledger_transactions (id)",
         "immutable ledger_transactions",
         "immutable postings",
     ],
-    down: ["DROP TABLE postings", "DROP TABLE ledger_transactions", "DROP TABLE wallets"]
+    down: [
+        "DROP TABLE postings",
+        "postgres: DROP FUNCTION postings_no_orphans()",
+        "DROP TABLE ledger_transactions",
+        "DROP TABLE wallets",
+    ]
 }

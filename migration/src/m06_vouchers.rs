@@ -30,7 +30,7 @@ crate::dialect::migration! {
             state {text} NOT NULL CHECK (state IN ('AVAILABLE', 'RESERVED', 'DELIVERED', 'VOIDED')),
             order_id {text},
             unit_index INTEGER,
-            partner_id {text} REFERENCES partners (id),
+            partner_id {text},
             data_key_id {text} NOT NULL REFERENCES data_keys (id),
             sealed {bytes} NOT NULL,
             blind_index {bytes} NOT NULL CONSTRAINT vouchers_loaded_once UNIQUE,

@@ -1,7 +1,7 @@
 //! Orders, their units, and what became of held money.
 //!
-//! A foreign key costs a look-up for each row of each order. Those that guard money and ownership are here: whose order a
-//! ledger transaction pays, whose unit it is, which unit has a code. Left to `octopus verify` are those that one of its checks
+//! A foreign key costs a look-up for each row of each order. Those that guard money and ownership are here: which wallet pays an
+//! order, and with it which partner's it is; whose order a ledger transaction pays, whose unit it is, which unit has a code. Left to `octopus verify` are those that one of its checks
 //! covers as well: the partner of a code (`delivered_units_have_their_code`), the order and the wallet of an event
 //! (`each_step_is_told_once`, `events_are_their_partners`).
 
@@ -10,7 +10,7 @@ crate::dialect::migration! {
     up: [
         "CREATE TABLE orders (
             id {text} PRIMARY KEY,
-            partner_id {text} NOT NULL REFERENCES partners (id),
+            partner_id {text} NOT NULL,
             wallet_id {text} NOT NULL,
             reference {text} NOT NULL CHECK (length(reference) BETWEEN 1 AND 64),
             fingerprint {text} NOT NULL,
@@ -84,7 +84,7 @@ crate::dialect::migration! {
             FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index)
         )",
         "CREATE TABLE order_transitions (
-            order_id {text} NOT NULL REFERENCES orders (id),
+            order_id {text} NOT NULL {sqlite:REFERENCES orders (id)},
             version INTEGER NOT NULL CHECK (version >= 1),
             from_status {text},
             to_status {text} NOT NULL,
@@ -97,6 +97,7 @@ crate::dialect::migration! {
             FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id)",
         "postgres: ALTER TABLE vouchers ADD CONSTRAINT vouchers_of_a_unit
             FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index)",
+        "child order_transitions (order_id) of orders (id)",
         "frozen orders when OLD.completed_at IS NOT NULL",
         "frozen order_units when OLD.status IN ('DELIVERED', 'REFUNDED')",
         "immutable unit_settlements",
@@ -108,6 +109,7 @@ crate::dialect::migration! {
         "postgres: ALTER TABLE vouchers DROP CONSTRAINT vouchers_of_a_unit",
         "postgres: ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_of_an_order",
         "DROP TABLE order_transitions",
+        "postgres: DROP FUNCTION order_transitions_no_orphans()",
         "DROP TABLE unit_settlements",
         "DROP TABLE order_units",
         "DROP TABLE orders",

@@ -3,6 +3,8 @@
 mod apollo;
 mod bad_input;
 mod charges;
+mod codes;
+mod collisions;
 mod concurrency;
 mod desks;
 mod idempotency;

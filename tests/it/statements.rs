@@ -103,8 +103,8 @@ both_databases! {
         page_costs(&partner, "query ($first: Int) { orders(first: $first) { totalCount nodes {
             product { name current { id } } charge { id order { id } } statusHistory { status }
             units(first: 2) { totalCount nodes { id status } } } } }", "orders.nodes", 6).await;
-        // The page, the codes, the audit.
-        page_costs(&partner, "query ($first: Int) { orders(first: $first) { nodes { vouchers { code } } } }", "orders.nodes", 3).await;
+        // The page, the codes, the session, the audit.
+        page_costs(&partner, "query ($first: Int) { orders(first: $first) { nodes { vouchers { code } } } }", "orders.nodes", 4).await;
         // The wallet, the page, the count, the orders.
         page_costs(&partner, "query ($first: Int) { wallet(currency: \"USD\") { entries(first: $first) {
             totalCount nodes { order { reference } } } } }", "wallet.entries.nodes", 4).await;
@@ -143,8 +143,8 @@ both_databases! {
             &each(all.list("wallets.nodes"), "/id"), 4).await;
         nodes_cost(&partner, "... on WalletEntry { kind }", &each(entries, "/id"), 1).await;
         nodes_cost(&partner, "... on WalletEntry { order { id } }", &each(&entries[1..], "/id"), 2).await;
-        // Whose they are, the orders, the codes, the audit.
-        nodes_cost(&partner, "... on Voucher { code }", &each(orders, "/vouchers/0/id"), 4).await;
+        // Whose they are, the orders, the codes, the session, the audit.
+        nodes_cost(&partner, "... on Voucher { code }", &each(orders, "/vouchers/0/id"), 5).await;
         nodes_cost(&partner, "... on OrderEvent { order { id } }", &each(all.list("events.nodes"), "/id"), 2).await;
     }
 }

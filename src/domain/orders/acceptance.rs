@@ -18,7 +18,6 @@ use super::accounting::{self, count};
 use super::model::{Tally, status_of};
 use super::parts_store::{self, TransitionRow, UnitRow};
 use super::place::Placed;
-use super::store;
 use super::telling;
 use crate::ctx::Deps;
 use crate::domain::vouchers::{Handover, StockMove, deliver, record_moves};
@@ -57,12 +56,9 @@ impl Acceptance<'_> {
     /// What the database says.
     pub async fn write(
         &self,
-        mut accepted: Vec<Accepted>,
+        accepted: Vec<Accepted>,
         wallets: &mut BTreeMap<WalletId, LockedWallet>,
     ) -> Result<Vec<(usize, Placed)>, DbErr> {
-        accepted.iter_mut().for_each(|one| self.settle_row(one));
-        let rows: Vec<&orders::Model> = accepted.iter().map(|one| &one.order).collect();
-        store::update(self.transaction, &rows).await?;
         parts_store::insert_units(
             self.transaction,
             &accepted.iter().flat_map(|one| self.units(one)).collect::<Vec<_>>(),
@@ -96,20 +92,6 @@ impl Acceptance<'_> {
         TransactionId::from_uuid(self.deps.ids.uuid(self.now))
     }
 
-    /// Brings the row to where its units will stand.
-    fn settle_row(&self, one: &mut Accepted) {
-        let order = &mut one.order;
-        order.delivered_quantity = count(one.codes.len());
-        let tally = Tally { quantity: order.quantity, delivered: order.delivered_quantity, refunded: 0 };
-        order.status = status_of(tally, None);
-        order.version = if order.status == OrderStatus::Pending { 1 } else { 2 };
-        if tally.open() > 0 {
-            order.deadline_at = Some(self.now.plus_seconds(i64::from(self.deps.config.unit_deadline_secs)));
-        } else {
-            order.completed_at = Some(self.now);
-        }
-    }
-
     fn units(&self, one: &Accepted) -> impl Iterator<Item = UnitRow> {
         let (order_id, partner_id) = (one.order.id, one.order.partner_id);
         let (price_minor, delivered, now) =
@@ -135,6 +117,17 @@ impl Acceptance<'_> {
         let hold = (open > 0).then(|| accounting::hold(self.transaction_id(), &one.order, open));
         sale.into_iter().chain(hold).collect()
     }
+}
+
+/// Brings an order's row to where its units will stand, so many of them delivered at once.
+pub fn settle(order: &mut orders::Model, delivered: usize, now: Timestamp, deadline: Timestamp) {
+    order.delivered_quantity = count(delivered);
+    let tally = Tally { quantity: order.quantity, delivered: order.delivered_quantity, refunded: 0 };
+    let is_open = tally.open() > 0;
+    order.status = status_of(tally, None);
+    order.version = if order.status == OrderStatus::Pending { 1 } else { 2 };
+    order.deadline_at = is_open.then_some(deadline);
+    order.completed_at = (!is_open).then_some(now);
 }
 
 /// The states that an accepted order has been in: PENDING first, then where it stands.

@@ -120,3 +120,16 @@ pub fn admit(
     let taken = usize::try_from(at_hand).unwrap_or(0);
     Ok(codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default())
 }
+
+/// Takes back what an admitted order was given: its codes are again the first to go.
+pub fn give_back(
+    order: &orders::Model,
+    codes: Vec<vouchers::Model>,
+    stock: &mut Stock,
+    balances: &mut Balances,
+) {
+    if let Some(left) = stock.of(order) {
+        codes.into_iter().rev().for_each(|code| left.push_front(code));
+    }
+    *balances.0.entry(order.wallet_id).or_default() += order.total_minor;
+}

@@ -3,7 +3,7 @@
 //! What lives here: the order of the steps, and what each order of the batch is answered.
 //! What is always true: every step is one statement for the whole batch; orders are admitted in the order of their arrival, each
 //! only as far as stock and balance reach once all codes and wallets in question are locked, so that an order that is refused
-//! takes nothing from the others; events come last.
+//! takes nothing from the others and writes nothing; an order's row is written once, as it stands at the commit; events come last.
 //! What is not here: who is in a batch (`desk.rs`), whom stock and balances reach (`admission.rs`), the rows of what was
 //! accepted (`acceptance.rs`).
 
@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use entity::currency::Currency;
 use entity::ids::{ChargeId, OrderId, PartnerId, StockWriterId, WalletId};
-use entity::orders;
 use entity::state::OrderStatus;
 use entity::timestamp::Timestamp;
+use entity::{orders, vouchers};
 use sea_orm::DbErr;
 
-use super::acceptance::{Acceptance, Accepted};
-use super::admission::{Balances, Patience, Stock, admit};
+use super::acceptance::{Acceptance, Accepted, settle};
+use super::admission::{Balances, Patience, Stock, admit, give_back};
 use super::desk::Answer;
 use super::input::{PlaceOrder, differing_fields};
 use super::model::{Terms, terms_of_charge};
@@ -151,23 +151,35 @@ pub struct Candidate {
     pub order: orders::Model,
 }
 
+/// An order that stock and balances reach for, and the codes that it gets at once.
+struct Admitted {
+    candidate: Candidate,
+    codes: Vec<vouchers::Model>,
+}
+
+impl Admitted {
+    fn give_back(self, stock: &mut Stock, balances: &mut Balances) -> Candidate {
+        give_back(&self.candidate.order, self.codes, stock, balances);
+        self.candidate
+    }
+}
+
 impl Batch<'_> {
     async fn work(&mut self, writer: StockWriterId, patience: Patience) -> Result<Worked, DbErr> {
         self.answer_known_references().await?;
         self.answer_dead_sessions().await?;
         let terms = self.terms().await?;
         let candidates = self.candidates(terms).await?;
-        let candidates = self.insert(candidates).await?;
         if candidates.is_empty() {
             return Ok(Worked::Done);
         }
         let good_until = self.now.plus_seconds(i64::from(self.deps.config.min_validity_secs));
-        let Some(stock) = Stock::lock(self.transaction, &candidates, good_until, patience).await? else {
+        let Some(mut stock) = Stock::lock(self.transaction, &candidates, good_until, patience).await? else {
             return Ok(Worked::GaveUp);
         };
         let ids: Vec<WalletId> = candidates.iter().map(|candidate| candidate.order.wallet_id).collect();
         let mut wallets = wallet::lock(self.transaction, &ids).await?;
-        let accepted = self.admit(candidates, stock, Balances::of(&wallets)).await?;
+        let accepted = self.accept(candidates, &mut stock, &mut Balances::of(&wallets)).await?;
         let acceptance = Acceptance { deps: self.deps, transaction: self.transaction, now: self.now, writer };
         for (ticket, placed) in acceptance.write(accepted, &mut wallets).await? {
             self.answers[ticket] = Some(Ok(placed));
@@ -274,62 +286,82 @@ impl Batch<'_> {
         Ok(candidates)
     }
 
-    /// Inserts the candidates. Whoever collides is answered with what it collided with; where that has gone it is tried again.
-    async fn insert(&mut self, mut pending: Vec<Candidate>) -> Result<Vec<Candidate>, DbErr> {
-        let mut inserted = Vec::with_capacity(pending.len());
+    /// Admits in the order of arrival what stock and balances reach for, and inserts it in the state that it ends in. What
+    /// collides with another order gives back what it took; it is answered with what it collided with, or tried again where
+    /// that has gone, as are those that were refused while it held what they asked for.
+    async fn accept(
+        &mut self,
+        mut waiting: Vec<Candidate>,
+        stock: &mut Stock,
+        balances: &mut Balances,
+    ) -> Result<Vec<Accepted>, DbErr> {
+        let mut accepted = Vec::with_capacity(waiting.len());
         for _ in 0..MOST_INSERTIONS {
-            let rows: Vec<&orders::Model> = pending.iter().map(|candidate| &candidate.order).collect();
-            let done = store::insert(self.transaction, &rows).await?;
-            let (mut fresh, collided): (Vec<_>, Vec<_>) =
-                pending.into_iter().partition(|candidate| done.contains(&candidate.order.id));
-            inserted.append(&mut fresh);
+            let (admitted, refused) = self.admit(waiting, stock, balances);
+            let (inserted, collided) = insert(self.transaction, admitted).await?;
+            accepted.extend(inserted.into_iter().map(|one| self.accepted(one)));
             if collided.is_empty() {
-                inserted.sort_by_key(|candidate| candidate.index);
-                return Ok(inserted);
+                refused.into_iter().for_each(|(candidate, refusal)| self.refuse(candidate.index, refusal));
+                waiting = Vec::new();
+                break;
             }
             self.answer_known_references().await?;
             self.answer_used_charges(&collided).await?;
-            pending =
-                collided.into_iter().filter(|candidate| self.answers[candidate.index].is_none()).collect();
+            waiting = collided.into_iter().map(|one| one.give_back(stock, balances)).collect();
+            waiting.extend(refused.into_iter().map(|(candidate, _)| candidate));
+            waiting.retain(|candidate| self.answers[candidate.index].is_none());
+            waiting.sort_by_key(|candidate| candidate.index);
         }
-        if pending.is_empty() { Ok(inserted) } else { Err(DbErr::Custom("orders kept colliding".to_owned())) }
+        accepted.sort_by_key(|one| one.ticket);
+        if waiting.is_empty() { Ok(accepted) } else { Err(DbErr::Custom("orders kept colliding".to_owned())) }
     }
 
-    async fn answer_used_charges(&mut self, collided: &[Candidate]) -> Result<(), DbErr> {
-        let charges: Vec<ChargeId> = collided.iter().filter_map(|candidate| candidate.terms.charge).collect();
+    fn admit(
+        &self,
+        candidates: Vec<Candidate>,
+        stock: &mut Stock,
+        balances: &mut Balances,
+    ) -> (Vec<Admitted>, Vec<(Candidate, OrderRefusal)>) {
+        let deadline = self.now.plus_seconds(i64::from(self.deps.config.unit_deadline_secs));
+        let (mut admitted, mut refused) = (Vec::with_capacity(candidates.len()), Vec::new());
+        for mut candidate in candidates {
+            match admit(&candidate.order, stock, balances) {
+                Ok(codes) => {
+                    settle(&mut candidate.order, codes.len(), self.now, deadline);
+                    admitted.push(Admitted { candidate, codes });
+                }
+                Err(refusal) => refused.push((candidate, refusal)),
+            }
+        }
+        (admitted, refused)
+    }
+
+    fn accepted(&self, Admitted { candidate: Candidate { index, order, .. }, codes }: Admitted) -> Accepted {
+        Accepted { ticket: index, order, codes, reveal: self.tickets[index].reveal.clone() }
+    }
+
+    async fn answer_used_charges(&mut self, collided: &[Admitted]) -> Result<(), DbErr> {
+        let charge = |one: &Admitted| one.candidate.terms.charge;
+        let charges: Vec<ChargeId> = collided.iter().filter_map(charge).collect();
         let used = store::find_used_charges(self.transaction, &charges).await?;
-        for candidate in collided {
-            let is_used = candidate.terms.charge.is_some_and(|charge| used.contains(&charge));
-            if is_used && self.answers[candidate.index].is_none() {
-                self.refuse(candidate.index, OrderRefusal::ChargeUsed);
+        for one in collided {
+            let is_used = charge(one).is_some_and(|charge| used.contains(&charge));
+            if is_used && self.answers[one.candidate.index].is_none() {
+                self.refuse(one.candidate.index, OrderRefusal::ChargeUsed);
             }
         }
         Ok(())
     }
+}
 
-    /// Admits what stock and balances reach for, in the order of arrival, and undoes the rest.
-    async fn admit(
-        &mut self,
-        candidates: Vec<Candidate>,
-        mut stock: Stock,
-        mut balances: Balances,
-    ) -> Result<Vec<Accepted>, DbErr> {
-        let (mut accepted, mut undone) = (Vec::new(), Vec::new());
-        for Candidate { index, order, .. } in candidates {
-            match admit(&order, &mut stock, &mut balances) {
-                Ok(codes) => {
-                    let reveal = self.tickets[index].reveal.clone();
-                    accepted.push(Accepted { ticket: index, order, codes, reveal });
-                }
-                Err(refusal) => {
-                    undone.push(order.id);
-                    self.refuse(index, refusal);
-                }
-            }
-        }
-        store::undo(self.transaction, &undone).await?;
-        Ok(accepted)
-    }
+/// Inserts what was admitted; tells which went in, and which collided with an order that has its reference or its charge.
+async fn insert(
+    transaction: &Transaction,
+    admitted: Vec<Admitted>,
+) -> Result<(Vec<Admitted>, Vec<Admitted>), DbErr> {
+    let rows: Vec<&orders::Model> = admitted.iter().map(|one| &one.candidate.order).collect();
+    let inserted = store::insert(transaction, &rows).await?;
+    Ok(admitted.into_iter().partition(|one| inserted.contains(&one.candidate.order.id)))
 }
 
 /// What a reference that has an order answers.

@@ -1,6 +1,6 @@
 //! Orders in sets.
 //!
-//! What lives here: the statements that look up, insert, undo and change orders.
+//! What lives here: the statements that look up, insert and change orders.
 //! What is always true: each takes a slice and is one statement; orders are inserted in (partner, reference) order, so that two
 //! batches never wait for each other in a circle.
 //! What is not here: their units and history (`parts_store.rs`); money and codes, which are the wallet's and the vouchers' stores.
@@ -139,6 +139,8 @@ const ORDER_COLUMNS: &[(&str, ColumnKind)] = &[
     ("total_minor", Integer),
     ("charge_id", Text),
     ("created_at", Integer),
+    ("completed_at", Integer),
+    ("deadline_at", Integer),
     ("lease_epoch", Integer),
 ];
 
@@ -168,6 +170,8 @@ struct OrderRow<'a> {
     total_minor: i64,
     charge_id: Option<ChargeId>,
     created_at: i64,
+    completed_at: Option<i64>,
+    deadline_at: Option<i64>,
     lease_epoch: i64,
 }
 
@@ -197,11 +201,13 @@ fn order_row(order: &orders::Model) -> OrderRow<'_> {
         total_minor: order.total_minor,
         charge_id: order.charge_id,
         created_at: order.created_at.micros(),
+        completed_at: order.completed_at.map(Timestamp::micros),
+        deadline_at: order.deadline_at.map(Timestamp::micros),
         lease_epoch: order.lease_epoch,
     }
 }
 
-/// Inserts orders as PENDING where neither reference nor charge is taken; tells which went in.
+/// Inserts orders where neither reference nor charge is taken; tells which went in.
 ///
 /// # Errors
 /// What the database says.
@@ -220,28 +226,6 @@ pub async fn insert(transaction: &Transaction, orders: &[&orders::Model]) -> Res
     let inserted =
         Inserted::find_by_statement(statement(backend, sql, [json(&rows)])).all(transaction).await?;
     Ok(inserted.into_iter().map(|row| row.id).collect())
-}
-
-/// Takes back orders that this transaction inserted.
-///
-/// # Errors
-/// What the database says.
-pub async fn undo(transaction: &Transaction, orders: &[OrderId]) -> Result<(), DbErr> {
-    #[derive(Serialize)]
-    struct Row {
-        id: OrderId,
-    }
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Row> = orders.iter().map(|id| Row { id: *id }).collect();
-    let backend = transaction.get_database_backend();
-    let sql = format!(
-        "DELETE FROM orders WHERE id IN (SELECT r.id FROM {})",
-        rowset(backend, 1, "r", &[("id", Text)])
-    );
-    let undone = transaction.execute_raw(statement(backend, sql, [json(&rows)])).await?.rows_affected();
-    expect_all(undone, rows.len(), "orders to undo")
 }
 
 /// Brings orders' rows to where their units stand.

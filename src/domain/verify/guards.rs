@@ -1,19 +1,21 @@
-//! Checks of the guards: what must never change is protected by the database itself.
+//! Checks of the guards: what must never change, or stand alone, is protected by the database itself.
 
 use super::{Breach, Check, Sql};
 
 /// Each guarded table with the triggers that `migration` makes for it, by the verb that they refuse.
 macro_rules! missing {
-    ($verbs:literal, $found:literal) => {
+    ($verbs:literal, $more:literal, $found:literal) => {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
-                ('vouchers')
+        ('vouchers')
              ), refused (verb) AS (VALUES ",
             $verbs,
+            "), wanted (name, verb) AS (SELECT t.name, r.verb FROM guarded t CROSS JOIN refused r",
+            $more,
             ")
-             SELECT t.name || '_no_' || r.verb AS offender, 'the trigger is missing' AS reason
-             FROM guarded t CROSS JOIN refused r WHERE NOT EXISTS (",
+             SELECT t.name || '_no_' || t.verb AS offender, 'the trigger is missing' AS reason
+             FROM wanted t WHERE NOT EXISTS (",
             $found,
             ")"
         )
@@ -24,20 +26,22 @@ pub(super) const CHECKS: &[Check] = &[Check {
     name: "the_database_guards_its_rows",
     invariant: None,
     says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events and the audit log, and \
-           of orders, units and codes that have ended",
+           of orders, units and codes that have ended, and rows of the ledger and of histories that belong to nothing",
     breaches: &[Breach {
         name: "missing_trigger",
         sql: Sql::Each {
             sqlite: missing!(
                 "('update'), ('delete')",
+                "",
                 "SELECT 1 FROM sqlite_master m
-                 WHERE m.type = 'trigger' AND m.tbl_name = t.name AND m.name = t.name || '_no_' || r.verb"
+                 WHERE m.type = 'trigger' AND m.tbl_name = t.name AND m.name = t.name || '_no_' || t.verb"
             ),
-            // Neither disabled nor for replicas alone.
+            // Neither disabled nor for replicas alone. Two foreign keys of SQLite are triggers here.
             postgres: missing!(
                 "('update'), ('delete'), ('truncate')",
+                " UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans')",
                 "SELECT 1 FROM pg_trigger g WHERE g.tgrelid = to_regclass(t.name)
-                    AND g.tgname = t.name || '_no_' || r.verb AND g.tgenabled IN ('O', 'A')"
+                    AND g.tgname = t.name || '_no_' || t.verb AND g.tgenabled IN ('O', 'A')"
             ),
         },
     }],

@@ -66,8 +66,8 @@ pub(super) async fn of_order(
         None => 0,
     };
     // Counted before they are read, so that what would be refused is neither loaded nor audited.
-    Loaders::of(context).spend_codes(order.delivered_quantity.min(most))?;
-    let wanted = CodesWanted { order_id: order.id, behind, most };
+    Loaders::of(context).spend_codes(most.min(order.delivered_quantity).min(order.quantity - behind))?;
+    let wanted = CodesWanted::page(order.id, behind, most);
     match at_hand {
         Some(codes) => {
             let most = usize::try_from(most).unwrap_or(0);
@@ -88,8 +88,7 @@ pub(super) async fn find(context: &Context<'_>, id: VoucherId) -> Result<Option<
     let Some(unit) = load(&loaders.units_of_codes, id).await? else { return Ok(None) };
     let Some(order) = load(&loaders.orders, unit.order).await? else { return Ok(None) };
     loaders.spend_codes(1)?;
-    let wanted = CodesWanted { order_id: unit.order, behind: unit.index - 1, most: 1 };
-    Ok(read(context, &order, wanted).await?.pop())
+    Ok(read(context, &order, CodesWanted::of_unit(unit)).await?.pop())
 }
 
 /// The index of the unit of this order that a voucher was delivered for.

@@ -98,14 +98,14 @@ impl Loaders {
     /// # Errors
     /// QUERY_TOO_COMPLEX beyond the most that an answer carries.
     pub fn spend_codes(&self, codes: i32) -> Result<(), Problem> {
-        let told = self.codes_told.fetch_add(codes, Ordering::Relaxed);
-        if told.saturating_add(codes) <= MOST_CODES {
-            return Ok(());
-        }
-        Err(Problem::new(
-            ErrorCode::QueryTooComplex,
-            "an answer carries at most 1,000 codes; ask for fewer orders or pages",
-        ))
+        let fits = |told: i32| told.checked_add(codes).filter(|sum| *sum <= MOST_CODES);
+        let spent = self.codes_told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        spent.map(drop).map_err(|_| {
+            Problem::new(
+                ErrorCode::QueryTooComplex,
+                "an answer carries at most 1,000 codes; ask for fewer orders or pages",
+            )
+        })
     }
 }
 

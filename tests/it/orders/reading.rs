@@ -6,7 +6,6 @@ use super::{codes, order};
 use crate::support::answer::Answer;
 use crate::support::app::Partner;
 use crate::support::catalog::{STEAM_50, YEN_1000};
-use crate::support::seed::SeededPartner;
 
 /// The references of a page of orders, in its order.
 fn references(page: &Answer) -> String {
@@ -183,48 +182,6 @@ both_databases! {
         for (variables, path) in [(json!({ "first": 101 }), "orders"), (json!({ "first": 0 }), "orders"),
             (json!({ "after": "nonsense" }), "orders"), (json!({ "first": 1, "last": 1 }), "orders")] {
             partner.graphql(page, variables).await.expect_errors(&[("BAD_USER_INPUT", path)]);
-        }
-    }
-
-    async fn each_reading_of_codes_is_audited_once_an_order_and_request(app: SmallCatalog) {
-        let partner = app.partner().await;
-        order(&partner, json!({ "productId": STEAM_50, "quantity": 5, "reference": "a" })).await.payload("createOrder");
-        order(&partner, json!({ "productId": STEAM_50, "quantity": 5, "reference": "b" })).await.payload("createOrder");
-        let audited = "SELECT count(*) FROM audit_log WHERE action = 'vouchers.revealed'";
-        assert_eq!(app.database.number(audited).await, 2);
-        partner.graphql("{ orders { nodes { id units { totalCount } } } }", json!({})).await.data();
-        assert_eq!(app.database.number(audited).await, 2);
-        let read = partner.graphql("{ orders { nodes { vouchers { code } again: vouchers(first: 2) { code } } } }", json!({})).await;
-        assert_eq!(read.list("orders.nodes.0.vouchers").len(), 5);
-        assert_eq!(app.database.number(audited).await, 4);
-        assert_eq!(read.header("cache-control"), "no-store");
-    }
-
-    async fn every_code_that_may_not_be_read_has_an_error_of_its_own(app: SmallCatalog) {
-        let partner = app.partner().await;
-        for n in 0..12 {
-            order(&partner, json!({ "productId": STEAM_50, "reference": format!("r{n}") })).await.payload("createOrder");
-        }
-        let made = partner.graphql(
-            "mutation { createApiCredential(input: { name: \"reader\", scopes: [ORDERS_READ] }) {
-                credential { username } password userErrors { code } } }", json!({})).await;
-        let account = SeededPartner {
-            id: partner.account.id.clone(),
-            username: made.text("createApiCredential.credential.username").to_owned(),
-            password: made.text("createApiCredential.password").to_owned(),
-        };
-        let reader = app.sign_in(&account).await;
-        let answer = reader.graphql("{ orders(first: 20) { nodes { reference vouchers { code } } } }", json!({})).await;
-        let orders = answer.body_at("data.orders.nodes").as_array().expect("a list");
-        assert!(orders.iter().all(|order| order["reference"].is_string() && order["vouchers"].is_null()), "{answer:#?}");
-        // Which is told first is a matter of chance; that each is told, and once, is not.
-        let errors = answer.body_at("errors").as_array().expect("a list");
-        let mut places: Vec<i64> = errors.iter().map(|error| error["path"][2].as_i64().expect("a place")).collect();
-        places.sort_unstable();
-        assert_eq!(places, (0..12).collect::<Vec<_>>());
-        for error in errors {
-            assert_eq!(error["extensions"]["code"], "FORBIDDEN", "{error}");
-            assert_eq!((&error["path"][1], &error["path"][3]), (&json!("nodes"), &json!("vouchers")), "{error}");
         }
     }
 
