@@ -1,5 +1,6 @@
 //! Watching orders and wallets over a socket, and the pull feed.
 
+use entity::ids::EventId;
 use serde_json::{Value, json};
 
 use super::order;
@@ -64,6 +65,32 @@ both_databases! {
             kinds.push(message["payload"]["data"]["orderStatus"]["type"].as_str().unwrap().to_owned());
         }
         assert_eq!(kinds, ["order.created", "order.processing", "order.unit_refunded", "order.partially_delivered"]);
+    }
+
+    /// What happens to an order after its end, such as a refund, is no step that could end a stream.
+    async fn whoever_has_been_told_the_end_is_not_kept_waiting(app: SmallCatalog) {
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "ended" })).await.payload("createOrder");
+        let (account, refund) = (&partner.account.id, EventId::from_uuid(app.system().uuid()));
+        app.database.execute(&format!("UPDATE event_heads SET sequence = sequence + 1 WHERE partner_id = '{account}'")).await;
+        app.database.execute(&format!(
+            "INSERT INTO events (partner_id, sequence, id, kind, order_id, payload, occurred_at)
+             SELECT e.partner_id, h.sequence, '{refund}', 'order.unit_refunded', e.order_id, e.payload, e.occurred_at
+             FROM events e JOIN event_heads h ON h.partner_id = e.partner_id
+             WHERE e.partner_id = '{account}' AND e.kind = 'order.delivered'"
+        )).await;
+        let told = partner.graphql("{ events(first: 100) { nodes { type cursor } } }", json!({})).await;
+        let told = told.list("events.nodes");
+        assert_eq!(told.last().unwrap()["type"], "order.unit_refunded");
+        let mut socket = partner.socket().await;
+        let behind = |kind: &str| told.iter().find(|event| event["type"] == kind).unwrap()["cursor"].clone();
+        for after in [behind("order.delivered"), behind("order.unit_refunded")] {
+            socket.subscribe("1", ORDER_STATUS, json!({ "reference": "ended", "after": after })).await;
+            assert_eq!(next(&mut socket).await, json!({ "id": "1", "type": "complete" }));
+        }
+        socket.subscribe("2", ORDER_STATUS, json!({ "reference": "ended", "after": behind("order.created") })).await;
+        assert_eq!(socket.next_data("2").await["orderStatus"]["type"], "order.delivered");
+        assert_eq!(next(&mut socket).await, json!({ "id": "2", "type": "complete" }));
     }
 
     async fn updates_come_from_now_on_and_only_to_their_partner(app: SmallCatalog) {
