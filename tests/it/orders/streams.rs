@@ -9,7 +9,7 @@ use crate::support::socket::{Frame, Socket};
 
 const ORDER_STATUS: &str = "subscription($reference: String, $after: String) {
     orderStatus(reference: $reference, after: $after) {
-        cursor sequence type status previousStatus deliveredQuantity order { status } } }";
+        cursor sequence type status previousStatus deliveredQuantity refundedQuantity order { status } } }";
 
 async fn next(socket: &mut Socket) -> Value {
     match socket.receive().await {
@@ -56,15 +56,21 @@ both_databases! {
         socket.subscribe("1", ORDER_STATUS, json!({ "reference": "ends" })).await;
         let cancel = "mutation { cancelOrder(input: { reference: \"ends\" }) { userErrors { code } } }";
         partner.graphql(cancel, json!({})).await.payload("cancelOrder");
-        let mut kinds = Vec::new();
-        loop {
-            let message = next(&mut socket).await;
-            if message["type"] == "complete" {
-                break;
-            }
-            kinds.push(message["payload"]["data"]["orderStatus"]["type"].as_str().unwrap().to_owned());
+        // Each begins where the last one ended.
+        for (kind, previous, status, delivered, refunded) in [
+            ("order.created", Value::Null, "PENDING", 0, 0),
+            ("order.processing", json!("PENDING"), "PROCESSING", 50, 0),
+            ("order.unit_refunded", json!("PROCESSING"), "PROCESSING", 50, 2),
+            ("order.partially_delivered", json!("PROCESSING"), "PARTIALLY_DELIVERED", 50, 2),
+        ] {
+            let event = &next(&mut socket).await["payload"]["data"]["orderStatus"];
+            assert_eq!(
+                (&event["type"], &event["previousStatus"], &event["status"]),
+                (&json!(kind), &previous, &json!(status))
+            );
+            assert_eq!((&event["deliveredQuantity"], &event["refundedQuantity"]), (&json!(delivered), &json!(refunded)));
         }
-        assert_eq!(kinds, ["order.created", "order.processing", "order.unit_refunded", "order.partially_delivered"]);
+        assert_eq!(next(&mut socket).await, json!({ "id": "1", "type": "complete" }));
     }
 
     /// What happens to an order after its end, such as a refund, is no step that could end a stream.
