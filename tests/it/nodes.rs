@@ -70,6 +70,35 @@ both_databases! {
         assert_eq!(app.database.number(codes).await, 2, "with the delivery, and by the one who may");
     }
 
+    async fn an_event_by_id_needs_what_the_feed_needs(app: SmallCatalog) {
+        let partner = app.partner().await;
+        things(&partner).await;
+        let feed = "{ events(first: 100) { nodes { id type } } }";
+        let feed = partner.graphql(feed, Value::Null).await;
+        let id = |kind: &str| {
+            let event = feed.list("events.nodes").iter().find(|event| event["type"] == kind);
+            event.expect("it was told")["id"].as_str().expect("a text").to_owned()
+        };
+        let (delivered, debited) = (id("order.delivered"), id("wallet.debited"));
+        let asked = json!({ "ids": [delivered, debited] });
+        for (scopes, seen) in [
+            ("orders:read wallet:read", [Some(delivered.as_str()), Some(&debited)]),
+            ("orders:read", [Some(&delivered), None]),
+            ("wallet:read", [None, Some(&debited)]),
+        ] {
+            let token = limited(&app, &partner, scopes).await;
+            let answer = app.client.graphql(&token, NODES, asked.clone()).await;
+            answer.expect_errors(&[]);
+            assert_eq!(ids(&answer), seen, "{scopes}");
+        }
+        let token = limited(&app, &partner, "catalog:read orders:write").await;
+        let refused = app.client.graphql(&token, NODES, asked).await;
+        refused.expect_errors(&[("FORBIDDEN", "nodes.0"), ("FORBIDDEN", "nodes.1")]);
+        for id in [&delivered, &debited] {
+            app.client.graphql(&token, NODE, json!({ "id": id })).await.expect_errors(&[("FORBIDDEN", "node")]);
+        }
+    }
+
     async fn a_charge_by_id_needs_what_the_field_of_charges_needs(app: SmallCatalog) {
         let partner = app.partner().await;
         let [.., charge, _] = things(&partner).await;

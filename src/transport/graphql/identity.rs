@@ -4,10 +4,14 @@
 //! What is always true: a resolver parses, calls, wraps; a secret leaves only in the answer that makes it.
 //! What is not here: who may do what; the domain decides.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::{admins, api_credentials, partners};
 
 use super::enums::{Scope, SecondFactorMethod};
+use super::loaders::load;
+use super::request_loaders::Loaders;
 use super::types::{ConnectionParts, Count, CurrencyCode, DateTime, connection, request};
 use super::user_errors::UserError;
 use crate::ctx::Ctx;
@@ -16,7 +20,7 @@ use crate::problem::{Failure, Problem};
 use crate::store::PageRequest;
 
 /// Who is calling.
-pub struct Viewer(identity::Viewer);
+pub struct Viewer(Arc<identity::Viewer>);
 
 /// Who is calling.
 #[Object]
@@ -272,7 +276,7 @@ pub struct IdentityQuery;
 impl IdentityQuery {
     /// Who is calling.
     async fn viewer(&self, context: &Context<'_>) -> Option<Result<Viewer, Problem>> {
-        Some(identity::get_viewer(request(context)).await.map(Viewer))
+        load(&Loaders::of(context).viewer, ()).await.transpose().map(|found| found.map(Viewer))
     }
 
     /// The API credentials of the calling partner, newest first. Needs account:write.
