@@ -196,7 +196,7 @@ pub struct LoginPayload {
     token: Option<String>,
     /// How long the access token lives, in seconds.
     expires_in: Option<i32>,
-    /// The refresh token: works once, for `refreshToken`.
+    /// The refresh token, for `refreshToken`: it is exchanged once.
     refresh_token: Option<String>,
     /// The second factor that is due; null if none is.
     second_factor: Option<SecondFactor>,
@@ -323,7 +323,7 @@ pub struct IdentityMutation;
 
 #[Object]
 impl IdentityMutation {
-    /// Sign in with an API credential (key and secret) or as an admin. Limited to 30 attempts a minute for an account and an address.
+    /// Sign in with an API credential (key and secret) or as an admin. Limited to 30 attempts a minute by default, for an account and for an address.
     async fn login(
         &self,
         context: &Context<'_>,
@@ -340,7 +340,7 @@ impl IdentityMutation {
         }))
     }
 
-    /// Exchange a refresh token for a new pair. Each works once; a second use after its successor was used ends the session. Limited to 30 exchanges a minute for an address.
+    /// Exchange a refresh token for a new pair. Each is exchanged once. Sent again within 10 seconds, before its successor was used, it is answered with the same successor, for an answer may be lost; sent again later, or after that, it ends the session. Limited to 30 exchanges a minute by default, for an address.
     async fn refresh_token(
         &self,
         context: &Context<'_>,
