@@ -94,6 +94,10 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_REQUESTS_PER_SECOND", global = true)]
     pub requests_per_second: Option<u32>,
 
+    /// How many sockets one address may have open [default: 1000]
+    #[arg(long, env = "OCTOPUS_SOCKETS_PER_ADDRESS", global = true)]
+    pub sockets_per_address: Option<u32>,
+
     /// How many points of query cost a partner gets back a second; it can save up twenty times as many [default: 50000]
     #[arg(long, env = "OCTOPUS_COST_PER_SECOND", global = true)]
     pub cost_per_second: Option<u32>,
@@ -155,6 +159,7 @@ pub struct Config {
     pub logins_per_minute: u32,
     pub order_queue: u32,
     pub requests_per_second: u32,
+    pub sockets_per_address: u32,
     pub cost_per_second: u32,
     pub log: String,
     pub log_format: LogFormat,
@@ -241,6 +246,7 @@ impl Settings {
             logins_per_minute: self.logins_per_minute.or(file.logins_per_minute).unwrap_or(30),
             order_queue: self.order_queue.or(file.order_queue).unwrap_or(2_000),
             requests_per_second: self.requests_per_second.or(file.requests_per_second).unwrap_or(5_000),
+            sockets_per_address: self.sockets_per_address.or(file.sockets_per_address).unwrap_or(1_000),
             cost_per_second: self.cost_per_second.or(file.cost_per_second).unwrap_or(50_000),
             log: self.log.or(file.log).unwrap_or_else(|| "info,sea_orm_migration=warn".to_owned()),
             log_format: self.log_format.or(file.log_format).unwrap_or_default(),
@@ -259,7 +265,7 @@ impl Config {
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &'static str, &'static str); 14] = [
+        let bounds: [(bool, &'static str, &'static str); 15] = [
             (
                 is_address(&self.public_url),
                 "public_url",
@@ -283,6 +289,7 @@ impl Config {
             (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
             (self.order_queue >= 1, "order_queue", "at least 1"),
             (self.requests_per_second >= 1, "requests_per_second", "at least 1"),
+            (self.sockets_per_address >= 1, "sockets_per_address", "at least 1"),
             (self.cost_per_second >= 1, "cost_per_second", "at least 1"),
             // What partners are promised.
             (self.event_retention_days >= 30, "event_retention_days", "at least 30"),

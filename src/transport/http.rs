@@ -37,7 +37,7 @@ use super::graphql::pipeline::answer::Answer;
 use super::graphql::pipeline::contract::Contract;
 use super::graphql::pipeline::refusal::Refusal;
 use super::graphql::pipeline::{Limits, Pipeline};
-use super::limits::{Allowance, Buckets, client_address, counted_as};
+use super::limits::{Allowance, Buckets, Place, Places, client_address, counted_as};
 use super::rest::{self, ProblemDetails};
 use super::{endpoint, graphql, health, playground, server};
 use crate::ctx::{Actor, Ctx, Deps};
@@ -66,6 +66,7 @@ pub struct AppState {
     /// The sockets that are open: their tasks outlive the requests that they began as.
     pub sockets: TaskTracker,
     addresses: Arc<Buckets<IpAddr>>,
+    socket_places: Arc<Places>,
     started: Instant,
 }
 
@@ -84,11 +85,13 @@ impl AppState {
         let requests = u64::from(deps.config.requests_per_second);
         let addresses =
             Allowance { maximum_points: requests.saturating_mul(2), restore_points_per_second: requests };
+        let sockets = usize::try_from(deps.config.sockets_per_address).unwrap_or(usize::MAX);
         Self {
             pipeline: Arc::new(Pipeline::new(Contract::bundled(), graphql::build_schema(&deps), limits)),
             drain: deps.find_feature::<Drain>().cloned().unwrap_or_default(),
             sockets: TaskTracker::new(),
             addresses: Arc::new(Buckets::new(addresses)),
+            socket_places: Arc::new(Places::new(sockets)),
             started: Instant::now(),
             deps,
         }
@@ -113,6 +116,12 @@ impl AppState {
     pub fn admit(&self, address: IpAddr) -> Result<(), u64> {
         let taken = self.addresses.take(&counted_as(address), 1, self.elapsed_ms());
         taken.map(drop).map_err(|short| short.wait_ms.unwrap_or(1_000))
+    }
+
+    /// A place for one more socket of a client's address; `None` if it has as many as it may.
+    #[must_use]
+    pub fn admit_socket(&self, address: IpAddr) -> Option<Place> {
+        self.socket_places.take(counted_as(address))
     }
 
     /// The context of a request.
@@ -233,7 +242,7 @@ fn failed(arrival: Arrival) -> Response {
 }
 
 /// What is answered ahead of the routes: the same JSON for every route but the facade's.
-fn answered(status: StatusCode, answer: &Answer) -> Response {
+pub(super) fn answered(status: StatusCode, answer: &Answer) -> Response {
     let mut response = (status, Json(answer)).into_response();
     if let Some(retry_after_ms) = answer.retry_after_ms() {
         let seconds = retry_after_ms.div_ceil(1_000).max(1);

@@ -1,11 +1,14 @@
 //! Limits that hold before anything is known of a caller but its address.
 //!
-//! Lives here: [`Buckets`], leaky buckets by key, and the reading of the client's address through trusted proxies.
-//! Always true: a bucket never holds more than its size; an address is believed only as far as the chain of trusted
+//! Lives here: [`Buckets`], leaky buckets by key; [`Places`], of which each address has so many; and the reading of the client's
+//! address through trusted proxies.
+//! Always true: a bucket never holds more than its size; a place is given back however its holder ends; an address is believed only as far as the chain of trusted
 //! proxies reaches, so that nobody writes itself another address; an IPv6 caller counts by its /64, which is what one
 //! household or machine is given.
 //! Not here: what a GraphQL operation costs (graphql/pipeline), sign-in throttling and the partner's limits (domain).
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,6 +109,52 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Buckets<K> {
     }
 }
 
+/// What is held for as long as its holder likes, such as a socket: so many places for each address.
+#[derive(Debug)]
+pub struct Places {
+    most: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A place that an address has taken; dropping it gives it back.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    /// So many places for each address, all free.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, taken: Mutex::default() }
+    }
+
+    /// Takes a place; `None` if this address has taken all of its own.
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.get(&address).copied().unwrap_or_default();
+        if count >= self.most {
+            return None;
+        }
+        taken.insert(address, count + 1);
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = taken.entry(self.address) {
+            *count.get_mut() -= 1;
+            // An address that holds nothing is forgotten.
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
 /// The client's address: the peer's, or, while the peer is a trusted proxy, the one that it names in X-Forwarded-For,
 /// read from the right through every trusted proxy.
 #[must_use]
@@ -179,6 +228,20 @@ mod tests {
             buckets.take(&"me", 0, now_ms).unwrap();
         }
         assert_eq!(buckets.take(&"me", 0, 1_000), Ok(10));
+    }
+
+    #[test]
+    fn each_address_has_its_own_places_and_gives_them_back() {
+        let places = Arc::new(Places::new(2));
+        let [mine, yours] = ["1.2.3.4", "2001:db8::"].map(|text| text.parse().unwrap());
+        let (first, second) = (places.take(mine), places.take(mine));
+        assert!(first.is_some() && second.is_some() && places.take(mine).is_none());
+        assert!(places.take(yours).is_some(), "another address");
+        drop(first);
+        let third = places.take(mine);
+        assert!(third.is_some() && places.take(mine).is_none());
+        drop((second, third));
+        assert!(places.taken.lock().unwrap().is_empty(), "nothing is remembered of who holds nothing");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Lives here: [`upgrade`] and the loop of one socket.
 //! Always true: each operation runs in a task of its own and waits when the socket is slower than it is, so that none
 //! starves another and nothing piles up; every operation counts for the limit of its address like a request, and takes
-//! the whole pipeline; a close frame always says why, in at most 100 bytes (a longer reason cannot be sent), and the
+//! the whole pipeline; an address has so many sockets and no more, and nobody keeps one for long without a token: a close
+//! frame always says why, in at most 100 bytes (a longer reason cannot be sent), and the
 //! peer's own close frame is echoed.
 //! Not here: the words of the protocol (ws_protocol.rs), what an operation does (ws_operation.rs).
 //!
@@ -19,15 +20,16 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use axum::http::header::{self, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use entity::timestamp::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::caller::{self, Caller};
 use super::graphql::pipeline::access::Standing;
 use super::graphql::pipeline::answer::Answer;
 use super::graphql::pipeline::refusal::Refusal;
-use super::http::{AppState, Arrival, too_many_requests};
+use super::http::{AppState, Arrival, answered, too_many_requests};
 use super::origin::is_own;
 use super::ws_operation::{Operation, Told};
 use super::ws_protocol::{Close, Incoming, MESSAGE_BYTES, Outgoing, SUBPROTOCOL, bearer};
@@ -38,6 +40,8 @@ use crate::problem::ErrorCode;
 const SOCKETS: usize = 16_384;
 /// How long a socket may stay without `connection_init`.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a socket without a token may stay, in seconds: long enough to sign in over it, which nothing else is worth.
+const ANONYMOUS_SECS: i64 = 60;
 /// How often the server pings; a peer that sends nothing for two pings is gone.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// How often the token's age is looked at.
@@ -46,8 +50,13 @@ const TICK: Duration = Duration::from_secs(1);
 const SESSION_TICKS: u32 = 5;
 /// The most operations of one socket at once.
 const OPERATIONS: usize = 20;
-/// How many messages wait for the socket before operations wait too.
-const QUEUE: usize = 64;
+/// How many messages wait for the socket before operations wait too: few, for each may carry a thousand codes.
+const QUEUE: usize = 8;
+/// The most bytes that are taken in for one message: some more than it may have, so that whoever sends a little too much is told
+/// so in words.
+const TAKEN_BYTES: usize = MESSAGE_BYTES + 4 * 1024;
+/// After how long an address that has too many sockets may try again.
+const RETRY_SOCKET_MS: u64 = 5_000;
 /// How long one message may take to be sent; a slower peer is closed and comes back with its cursor.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the peer may take to answer a close frame.
@@ -55,6 +64,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a socket is closed whose token's time is over.
 const TOKEN_EXPIRED: &str = "the token has expired";
+/// Why a socket is closed that never had one.
+const NO_TOKEN: &str = "without a token a socket stays open for a minute";
 
 /// Answers a request to become a socket.
 pub(super) fn upgrade(
@@ -79,17 +90,27 @@ pub(super) fn upgrade(
     if state.drain.has_begun() || state.sockets.len() >= SOCKETS {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response();
     }
+    let Some(place) = state.admit_socket(arrival.address) else {
+        let message =
+            "Too many sockets are open from this address; close some, or try again after retryAfterMs.";
+        let refusal = Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(RETRY_SOCKET_MS);
+        return answered(StatusCode::TOO_MANY_REQUESTS, &Answer::refused(refusal));
+    };
     let authorization = headers.get(header::AUTHORIZATION).cloned();
     upgrade
         .protocols([SUBPROTOCOL])
         // Thousands of idle sockets: the default buffers would take 256 kB each.
         .read_buffer_size(4 * 1024)
         .write_buffer_size(1024)
-        .max_frame_size(MESSAGE_BYTES * 2)
-        .max_message_size(MESSAGE_BYTES * 2)
+        .max_frame_size(TAKEN_BYTES)
+        .max_message_size(TAKEN_BYTES)
         .on_upgrade(move |socket| {
             let sockets = state.sockets.clone();
-            sockets.track_future(Connection::new(socket, state, arrival.address, authorization).run())
+            let connection = Connection::new(socket, state, arrival.address, authorization);
+            sockets.track_future(async move {
+                connection.run().await;
+                drop(place);
+            })
         })
 }
 
@@ -111,6 +132,8 @@ struct Connection {
     sender: mpsc::Sender<Told>,
     told: mpsc::Receiver<Told>,
     opened_at: Instant,
+    /// Until when it may stay without a token, by the clock that tokens go by.
+    anonymous_until: Timestamp,
     heard_at: Instant,
     ticks: u32,
 }
@@ -119,6 +142,7 @@ impl Connection {
     fn new(socket: WebSocket, state: AppState, address: IpAddr, authorization: Option<HeaderValue>) -> Self {
         let (sender, told) = mpsc::channel(QUEUE);
         let now = Instant::now();
+        let anonymous_until = state.deps.clock.now().plus_seconds(ANONYMOUS_SECS);
         Self {
             socket,
             state,
@@ -130,6 +154,7 @@ impl Connection {
             sender,
             told,
             opened_at: now,
+            anonymous_until,
             heard_at: now,
             ticks: 0,
         }
@@ -175,7 +200,7 @@ impl Connection {
                     }
                     Some(Err(error)) => {
                         tracing::debug!(%error, "a socket broke");
-                        return Err(Close::BadMessage("the message is too large or not a websocket frame"));
+                        return Err(Close::Unreadable);
                     }
                     None => return Ok(()),
                 },
@@ -191,9 +216,7 @@ impl Connection {
         let Some(caller) = &self.caller else {
             return if self.opened_at.elapsed() > INIT_PATIENCE { Err(Close::InitTimeout) } else { Ok(()) };
         };
-        if has_expired(&caller.actor, &self.state) {
-            return Err(Close::Forbidden(TOKEN_EXPIRED));
-        }
+        self.check_time(caller)?;
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(SESSION_TICKS) && caller.standing == Standing::SignedIn {
             let headers = self.headers();
@@ -205,6 +228,16 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether a caller's time is over: that of its token, or what there is without one.
+    fn check_time(&self, caller: &Caller) -> Result<(), Close> {
+        let (until, why) = match &caller.actor {
+            Actor::Partner(partner) => (partner.token_expires_at, TOKEN_EXPIRED),
+            Actor::Admin(admin) => (admin.token_expires_at, TOKEN_EXPIRED),
+            Actor::Anonymous | Actor::System => (self.anonymous_until, NO_TOKEN),
+        };
+        if self.state.deps.clock.now() < until { Ok(()) } else { Err(Close::Forbidden(why)) }
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), Close> {
@@ -257,9 +290,7 @@ impl Connection {
 
     async fn subscribe(&mut self, id: String, payload: serde_json::Value) -> Result<(), Close> {
         let Some(caller) = self.caller.clone() else { return Err(Close::Unauthorized) };
-        if has_expired(&caller.actor, &self.state) {
-            return Err(Close::Forbidden(TOKEN_EXPIRED));
-        }
+        self.check_time(&caller)?;
         if self.running.contains_key(&id) {
             return Err(Close::Taken(id));
         }
@@ -316,8 +347,11 @@ impl Connection {
     async fn close(&mut self, close: Close) {
         let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
         let sent = timeout(CLOSE_PATIENCE, self.socket.send(Message::Close(Some(frame)))).await;
-        if matches!(sent, Ok(Ok(()))) {
-            self.read_out().await;
+        match (sent, close) {
+            // Cut now, the connection would take the frame with it, for what the peer has sent is not read.
+            (Ok(Ok(())), Close::Unreadable) => sleep(CLOSE_PATIENCE).await,
+            (Ok(Ok(())), _) => self.read_out().await,
+            (Ok(Err(_)) | Err(_), _) => {}
         }
     }
 
@@ -336,15 +370,6 @@ fn every(period: Duration) -> Interval {
     // The first tick of an interval comes at once.
     interval.reset();
     interval
-}
-
-fn has_expired(actor: &Actor, state: &AppState) -> bool {
-    let expires_at = match actor {
-        Actor::Partner(partner) => partner.token_expires_at,
-        Actor::Admin(admin) => admin.token_expires_at,
-        Actor::Anonymous | Actor::System => return false,
-    };
-    state.deps.clock.now() >= expires_at
 }
 
 /// Whether a refusal to identify a caller says something about the caller.

@@ -31,6 +31,8 @@ pub(super) enum Close {
     TryAgain,
     /// Not one of the protocol's words.
     BadMessage(&'static str),
+    /// Not a message that the library reads to its end; nothing more can be read.
+    Unreadable,
     /// An operation before `connection_init` was acknowledged.
     Unauthorized,
     /// The token is bad, or has ended.
@@ -48,7 +50,7 @@ impl Close {
         match self {
             Self::GoingAway => 1001,
             Self::TryAgain => 1013,
-            Self::BadMessage(_) => 4400,
+            Self::BadMessage(_) | Self::Unreadable => 4400,
             Self::Unauthorized => 4401,
             Self::Forbidden(_) => 4403,
             Self::InitTimeout => 4408,
@@ -62,6 +64,9 @@ impl Close {
             Self::GoingAway => "Going away".to_owned(),
             Self::TryAgain => "Try again later".to_owned(),
             Self::BadMessage(reason) => format!("Invalid message: {reason}"),
+            Self::Unreadable => {
+                "Invalid message: the message is too large or not a websocket frame".to_owned()
+            }
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::Forbidden(reason) => format!("Forbidden: {reason}"),
             Self::InitTimeout => "Connection initialisation timeout".to_owned(),

@@ -9,6 +9,7 @@ use super::orders::order;
 use super::support::answer::Answer;
 use super::support::app::{Partner, TestApp};
 use super::support::catalog::STEAM_50;
+use super::support::process::Binary;
 
 const NODE: &str = "query Node($id: ID!) { node(id: $id) { __typename id } }";
 const NODES: &str = "query Nodes($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }";
@@ -68,6 +69,62 @@ both_databases! {
         assert_eq!(ids(&one), [Some(wallet.as_str()), None]);
         let codes = "SELECT count(*) FROM audit_log WHERE action = 'vouchers.revealed'";
         assert_eq!(app.database.number(codes).await, 2, "with the delivery, and by the one who may");
+    }
+
+    async fn an_event_by_id_needs_what_the_feed_needs(app: SmallCatalog) {
+        let partner = app.partner().await;
+        things(&partner).await;
+        let feed = "{ events(first: 100) { nodes { id type } } }";
+        let feed = partner.graphql(feed, Value::Null).await;
+        let id = |kind: &str| {
+            let event = feed.list("events.nodes").iter().find(|event| event["type"] == kind);
+            event.expect("it was told")["id"].as_str().expect("a text").to_owned()
+        };
+        let (delivered, debited) = (id("order.delivered"), id("wallet.debited"));
+        let asked = json!({ "ids": [delivered, debited] });
+        for (scopes, seen) in [
+            ("orders:read wallet:read", [Some(delivered.as_str()), Some(&debited)]),
+            ("orders:read", [Some(&delivered), None]),
+            ("wallet:read", [None, Some(&debited)]),
+        ] {
+            let token = limited(&app, &partner, scopes).await;
+            let answer = app.client.graphql(&token, NODES, asked.clone()).await;
+            answer.expect_errors(&[]);
+            assert_eq!(ids(&answer), seen, "{scopes}");
+        }
+        let token = limited(&app, &partner, "catalog:read orders:write").await;
+        let refused = app.client.graphql(&token, NODES, asked).await;
+        refused.expect_errors(&[("FORBIDDEN", "nodes.0"), ("FORBIDDEN", "nodes.1")]);
+        for id in [&delivered, &debited] {
+            app.client.graphql(&token, NODE, json!({ "id": id })).await.expect_errors(&[("FORBIDDEN", "node")]);
+        }
+    }
+
+    /// What is read at once fails at once: the log tells the cause, and not once for each that waited for it.
+    async fn a_batch_that_fails_is_logged_once(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let mut asked = Vec::new();
+        for reference in ["r1", "r2", "r3"] {
+            let placed = order(&partner, json!({ "productId": STEAM_50, "reference": reference })).await;
+            asked.push(placed.text("createOrder.order.id").to_owned());
+        }
+        app.stop().await;
+        let process = Binary::on(&app.database).serve().await;
+        let account = &partner.account;
+        let token = process.client.login(&account.username, &account.password).await.token;
+        app.database.execute("ALTER TABLE order_transitions RENAME TO order_transitions_away").await;
+        let document = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { statusHistory { status } } } }";
+        let failed = process.client.graphql(&token, document, json!({ "ids": asked })).await;
+        failed.expect_errors(&[
+            ("INTERNAL_SERVER_ERROR", "nodes.0.statusHistory"),
+            ("INTERNAL_SERVER_ERROR", "nodes.1.statusHistory"),
+            ("INTERNAL_SERVER_ERROR", "nodes.2.statusHistory"),
+        ]);
+        let log = process.log();
+        assert_eq!(log.matches("a resolver failed").count(), 1, "{log}");
+        assert!(log.contains("order_transitions"), "{log}");
+        app.database.execute("ALTER TABLE order_transitions_away RENAME TO order_transitions").await;
+        assert_eq!(process.stop().await, Some(0));
     }
 
     async fn a_charge_by_id_needs_what_the_field_of_charges_needs(app: SmallCatalog) {

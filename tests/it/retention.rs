@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::orders::order;
 use super::support::app::{Partner, TestApp};
 use super::support::catalog::{STEAM_50, stock_csv};
-use super::support::socket::Frame;
+use super::support::socket::{Frame, Socket};
 
 const DAY: i64 = 86_400;
 
@@ -24,6 +24,15 @@ async fn sequences(partner: &Partner, after: Value) -> Vec<String> {
 
 async fn sweep(app: &TestApp) -> u64 {
     events::sweep(&app.system()).await.unwrap()
+}
+
+/// Subscribes to orders behind a cursor, and reads one event, of this kind.
+async fn watched(partner: &Partner, after: &Value, kind: &str) -> Socket {
+    let mut socket = partner.socket().await;
+    let updates = "subscription($after: String) { orderUpdates(after: $after) { type } }";
+    socket.subscribe("1", updates, json!({ "after": after })).await;
+    assert_eq!(socket.next_data("1").await, json!({ "orderUpdates": { "type": kind } }));
+    socket
 }
 
 /// The code with which a subscription ends, or how else it went on.
@@ -75,6 +84,42 @@ both_databases! {
         assert_eq!(subscribed(&partner, updates, json!({ "after": cursors[6] })).await, "next");
         let status = "subscription { orderStatus(reference: \"old\") { sequence } }";
         assert_eq!(subscribed(&partner, status, json!({})).await, "complete");
+    }
+
+    async fn a_stream_that_the_sweep_has_overtaken_says_so(app: SmallCatalog) {
+        app.books_are_broken();
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "r1" })).await.payload("createOrder");
+        let told = partner.graphql(EVENTS, json!({})).await;
+        let mut socket = watched(&partner, told.at("events.nodes.4.cursor"), "order.delivered").await;
+        // As if two more events had been written, and swept, before the stream looked.
+        let sql = "UPDATE event_heads SET sequence = sequence + 2, kept_from = sequence + 3, kept_since = 1 WHERE partner_id";
+        app.database.execute(&format!("{sql} = '{}'", partner.account.id)).await;
+        let Frame::Message(told) = socket.receive().await else { panic!("closed") };
+        assert_eq!((&told["id"], &told["type"]), (&json!("1"), &json!("error")));
+        assert_eq!(told["payload"][0]["extensions"]["code"], "CURSOR_EXPIRED");
+        socket.subscribe("2", "{ __typename }", json!({})).await;
+        assert_eq!(socket.next_data("2").await, json!({ "__typename": "Query" }), "the socket goes on");
+        socket.close().await;
+    }
+
+    /// It has seen all there was, even if nothing of that was for it.
+    async fn a_stream_to_which_nothing_happens_is_not_overtaken_by_the_sweep(app: SmallCatalog) {
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "old" })).await.payload("createOrder");
+        let told = partner.graphql(EVENTS, json!({})).await;
+        app.advance_secs(90 * DAY - 600);
+        let partner = app.partner().await;
+        app.credit(&partner, ("USD", 1), "young").await;
+        // Behind what it is told lie a debit and, by now, a credit, neither of which it wants.
+        let mut socket = watched(&partner, told.at("events.nodes.4.cursor"), "order.delivered").await;
+        app.advance_secs(601);
+        assert_eq!(sweep(&app).await, 11, "seven of this partner and four of the other");
+        let expired = partner.graphql(EVENTS, json!({ "after": told.at("events.nodes.5.cursor") })).await;
+        expired.expect_errors(&[("CURSOR_EXPIRED", "events")]);
+        order(&partner, json!({ "productId": STEAM_50, "reference": "new" })).await.payload("createOrder");
+        assert_eq!(socket.next_data("1").await, json!({ "orderUpdates": { "type": "order.created" } }));
+        socket.close().await;
     }
 
     /// More than one transaction removes; the feed goes on where it was.

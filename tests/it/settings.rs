@@ -16,7 +16,7 @@ use super::support::process::Binary;
 /// A setting: its name in the file, what stands there, what the variable says, what the flag says.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-const SETTINGS: [Setting; 24] = [
+const SETTINGS: [Setting; 25] = [
     ("listen", "\"127.0.0.1:1001\"", "127.0.0.1:1002", "127.0.0.1:1003"),
     ("ops_listen", "\"127.0.0.1:2001\"", "127.0.0.1:2002", "[::1]:2003"),
     ("public_url", "\"http://one.example\"", "https://two.example:8443", "https://three.example/shop"),
@@ -36,6 +36,7 @@ const SETTINGS: [Setting; 24] = [
     ("logins_per_minute", "1", "2", "3"),
     ("order_queue", "1", "2", "3"),
     ("requests_per_second", "1", "2", "3"),
+    ("sockets_per_address", "1", "2", "3"),
     ("cost_per_second", "101", "102", "103"),
     ("log", "\"one=info\"", "two=info", "three=info"),
     ("log_format", "\"json\"", "text", "json"),
@@ -44,7 +45,7 @@ const SETTINGS: [Setting; 24] = [
 ];
 
 /// What a bad setting is told, by its name.
-const BOUNDS: [(&str, &str, &str); 18] = [
+const BOUNDS: [(&str, &str, &str); 19] = [
     ("public_url", "x", "http:// or https://"),
     ("public_url", "ftp://cards.example", "http:// or https://"),
     ("public_url", "https://", "http:// or https://"),
@@ -60,6 +61,7 @@ const BOUNDS: [(&str, &str, &str); 18] = [
     ("logins_per_minute", "0", "at least 1"),
     ("order_queue", "0", "at least 1"),
     ("requests_per_second", "0", "at least 1"),
+    ("sockets_per_address", "0", "at least 1"),
     ("cost_per_second", "0", "at least 1"),
     ("event_retention_days", "29", "at least 30"),
     ("database_connections", "7", "at least 8"),

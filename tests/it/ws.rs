@@ -1,21 +1,18 @@
 //! The socket, frame by frame: each close code of graphql-transport-ws, and the npm client.
-//! Always true: a socket that is closed says why in its close frame. Not here: what subscriptions tell (the features).
+//! Always true: a socket that is closed says why in its close frame. Not here: how much of everything there may be (`bounds.rs`),
+//! what subscriptions tell (the features).
 
+mod bounds;
 mod watching;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use octopus_cards::app as server;
-use octopus_cards::clock::SeededIds;
-use octopus_cards::config::Config;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::endpoint::judge;
 use super::support::app::TestApp;
+use super::support::client::Client;
 use super::support::socket::{Frame, Socket};
 
 /// Longer than a socket may stay without `connection_init`.
@@ -25,10 +22,9 @@ async fn opened(app: &TestApp) -> Socket {
     Socket::connect(&app.client.url).await
 }
 
-/// Asks for an upgrade with these headers, as a plain HTTP request, and returns the status.
-async fn upgrade_status(app: &TestApp, headers: &[(&str, &str)]) -> u16 {
-    let mut request = app
-        .client
+/// Asks for an upgrade with these headers, as a plain HTTP request.
+async fn upgrade(client: &Client, headers: &[(&str, &str)]) -> Response {
+    let mut request = client
         .request(Method::GET, "/graphql")
         .header("connection", "upgrade")
         .header("upgrade", "websocket")
@@ -37,7 +33,11 @@ async fn upgrade_status(app: &TestApp, headers: &[(&str, &str)]) -> u16 {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.send().await.expect("the server answers").status().as_u16()
+    request.send().await.expect("the server answers")
+}
+
+async fn upgrade_status(app: &TestApp, headers: &[(&str, &str)]) -> u16 {
+    upgrade(&app.client, headers).await.status().as_u16()
 }
 
 fn message(frame: Frame) -> Value {
@@ -231,40 +231,6 @@ both_databases! {
         socket.subscribe("7", "{ __typename }", json!({})).await;
         assert_eq!(socket.next_data("7").await, json!({ "__typename": "Query" }), "the others go on");
         socket.close().await;
-    }
-
-    async fn the_operations_of_a_socket_count_for_the_limit_of_its_address(app: SmallCatalog) {
-        app.stop().await;
-        let config = Config { requests_per_second: 1, ..app.deps.config.clone() };
-        let deps = server::open(config, app.clock.clone(), Arc::new(SeededIds::new(2))).await.expect("it opens");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(server::serve(Arc::clone(&deps), listener, stop.clone().cancelled_owned()));
-
-        let mut socket = Socket::connect(&url).await;
-        socket.init("").await;
-        // Two requests are let through at once and one more a second: twenty would take eighteen seconds.
-        let mut refused = Value::Null;
-        for id in 0..20 {
-            socket.subscribe(&id.to_string(), "{ __typename }", json!({})).await;
-            let told = message(socket.receive().await);
-            if told["type"] == "error" {
-                refused = told;
-                break;
-            }
-            assert_eq!(message(socket.receive().await), json!({ "id": id.to_string(), "type": "complete" }));
-        }
-        let extensions = &refused["payload"][0]["extensions"];
-        assert_eq!(extensions["code"], "RATE_LIMITED", "{refused}");
-        assert!(extensions["retryAfterMs"].as_u64().is_some_and(|wait| (1..=1_000).contains(&wait)), "{refused}");
-        socket.send(&json!({ "type": "ping" })).await;
-        assert_eq!(message(socket.receive().await), json!({ "type": "pong" }), "the socket goes on");
-        socket.close().await;
-
-        stop.cancel();
-        serving.await.expect("the server does not panic").expect("the server ends well");
-        server::close(&deps).await;
     }
 
     async fn a_message_may_be_as_large_as_a_body_and_a_document_no_larger_than_there(app: SmallCatalog) {

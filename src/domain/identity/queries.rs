@@ -4,7 +4,9 @@
 //! What is always true: what is not the caller's reads as missing; every list is bounded and sorted by id.
 //! What is not here: sessions as the endpoint checks them (`authenticate.rs`).
 
-use entity::ids::{AdminId, CredentialId, PartnerId, SessionId};
+use std::collections::HashMap;
+
+use entity::ids::{CredentialId, PartnerId, SessionId};
 use entity::state::Scope;
 use entity::timestamp::Timestamp;
 use entity::{admins, api_credentials, partners, sessions};
@@ -75,44 +77,20 @@ pub fn get_admin_account(ctx: &Ctx) -> Result<admins::Model, Problem> {
     Err(Problem::forbidden("an admin session that a second factor has confirmed"))
 }
 
-/// The calling partner, if it is the one with this id.
+/// The credentials of the calling partner by id: its own, or with account:write any.
 ///
 /// # Errors
 /// What the database says.
-pub async fn find_partner(ctx: &Ctx, id: PartnerId) -> Result<Option<partners::Model>, Problem> {
-    match &ctx.actor {
-        Actor::Partner(actor) if actor.partner == id => {
-            Ok(partners::Entity::find_by_id(id).one(&ctx.database().reader).await?)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// The calling admin, if it is the one with this id.
-///
-/// # Errors
-/// What the database says.
-pub async fn find_admin(ctx: &Ctx, id: AdminId) -> Result<Option<admins::Model>, Problem> {
-    match &ctx.actor {
-        Actor::Admin(actor) if actor.admin == id => {
-            Ok(admins::Entity::find_by_id(id).one(&ctx.database().reader).await?)
-        }
-        _ => Ok(None),
-    }
-}
-
-/// A credential of the calling partner: its own, or with account:write any.
-///
-/// # Errors
-/// What the database says.
-pub async fn find_credential(ctx: &Ctx, id: CredentialId) -> Result<Option<api_credentials::Model>, Problem> {
-    match &ctx.actor {
-        Actor::Partner(actor) if actor.credential == id || actor.may(Scope::AccountWrite) => {
-            let own = api_credentials::owned_by(actor.partner);
-            Ok(own.filter(api_credentials::Column::Id.eq(id)).one(&ctx.database().reader).await?)
-        }
-        _ => Ok(None),
-    }
+pub async fn find_credentials(
+    ctx: &Ctx,
+    ids: Vec<CredentialId>,
+) -> Result<HashMap<CredentialId, api_credentials::Model>, Problem> {
+    let Actor::Partner(actor) = &ctx.actor else { return Ok(HashMap::new()) };
+    let may_see = |id: &CredentialId| *id == actor.credential || actor.may(Scope::AccountWrite);
+    let visible = ids.into_iter().filter(may_see);
+    let found = api_credentials::owned_by(actor.partner).filter(api_credentials::Column::Id.is_in(visible));
+    let found = found.all(&ctx.database().reader).await?;
+    Ok(found.into_iter().map(|credential| (credential.id, credential)).collect())
 }
 
 /// The credentials of the calling partner, newest first.

@@ -106,7 +106,7 @@ impl Settling<'_> {
         let changes = wallet::post(self.transaction, self.now, &mut wallets, &entries).await?;
         let settlements = settlements(&order, &entries, &delivered, &refunded);
         parts_store::settle_units(self.transaction, self.now, &settlements).await?;
-        let mut told = self.told(&order, &steps, &refunded);
+        let mut told = self.told(&order, before, &steps, &refunded);
         told.extend(telling::of_wallets(|| self.event_id(), &changes));
         events::record(self.transaction, self.now, told).await?;
         Ok(order)
@@ -188,16 +188,22 @@ impl Settling<'_> {
         record_moves(self.transaction, self.now, self.writer, &moves).await
     }
 
-    fn told(&self, order: &orders::Model, steps: &[TransitionRow], refunded: &[i32]) -> Vec<NewEvent> {
+    /// The refund first: it happens in the state that the step leaves, and the step of a terminal state is an order's last event.
+    fn told(
+        &self,
+        order: &orders::Model,
+        before: OrderStatus,
+        steps: &[TransitionRow],
+        refunded: &[i32],
+    ) -> Vec<NewEvent> {
+        let progress = |kind| telling::of_progress(self.event_id(), order, before, kind);
         let mut told = Vec::new();
         if !refunded.is_empty() {
-            told.push(telling::of_progress(self.event_id(), order, "order.unit_refunded"));
+            told.push(progress("order.unit_refunded"));
         }
         match steps.first() {
             Some(step) => told.push(telling::of_step(self.event_id(), order, step)),
-            None if refunded.is_empty() => {
-                told.push(telling::of_progress(self.event_id(), order, "order.progressed"));
-            }
+            None if refunded.is_empty() => told.push(progress("order.progressed")),
             None => {}
         }
         told

@@ -1,7 +1,9 @@
 //! What events say of orders and of their wallets, pure.
 //!
 //! What lives here: the events of a step, of progress, and of changes of available money.
-//! What is always true: one event a step; one event a wallet and transaction, with its first and last entry.
+//! What is always true: one event a step; an event tells the state as of itself, so that the states of an order's events, read in
+//! their order, are its history: what happens on the way to a step is told ahead of it, in the state that the step leaves; one
+//! event a wallet and transaction, with its first and last entry.
 //! What is not here: writing them.
 
 use std::collections::BTreeMap;
@@ -29,22 +31,18 @@ pub fn of_step(id: EventId, order: &orders::Model, step: &TransitionRow) -> NewE
     NewEvent { id, partner: order.partner_id, kind: kind_of(step.to_status), subject }
 }
 
-/// The event of something that left an order's state as it was.
-pub fn of_progress(id: EventId, order: &orders::Model, kind: &'static str) -> NewEvent {
+/// The event of something that happened to an order while it was in a state, and left that as it was.
+pub fn of_progress(id: EventId, order: &orders::Model, status: OrderStatus, kind: &'static str) -> NewEvent {
     let facts = OrderFacts {
         reference: order.reference.clone(),
-        status: order.status,
-        previous_status: Some(order.status),
+        status,
+        previous_status: Some(status),
         delivered_quantity: order.delivered_quantity,
         refunded_quantity: order.refunded_quantity,
         quantity: order.quantity,
     };
-    NewEvent {
-        id,
-        partner: order.partner_id,
-        kind,
-        subject: Subject::Order { id: order.id, version: None, facts },
-    }
+    let subject = Subject::Order { id: order.id, version: None, facts };
+    NewEvent { id, partner: order.partner_id, kind, subject }
 }
 
 /// The events of what a transaction did to wallets' available money.

@@ -2,9 +2,11 @@
 //!
 //! Lives here: [`tell`], which masks what is not meant for callers. A resolver answers a [`Problem`] by `?`.
 //! Always true: every error has `extensions.code` and is told, however many there are, for a null without an error would
-//! read as a value; an error that no code of ours has marked says nothing but the request's id, and is logged here, once,
-//! in full.
+//! read as a value; an error that no code of ours has marked says nothing but the request's id; what caused an error is
+//! logged here, once an answer, in full: a batch that fails does so for each of its keys.
 //! Not here: refusals before execution (pipeline/refusal.rs) and userErrors, which are data.
+
+use std::collections::HashSet;
 
 use async_graphql::{ErrorExtensionValues, ServerError};
 use serde_json::{Map, Value as Json};
@@ -19,22 +21,39 @@ pub const MASKED: &str = "The server met a fault of its own. Tell its operator t
 /// These errors of fields as callers read them.
 #[must_use]
 pub fn tell(errors: Vec<ServerError>, request_id: &str) -> Vec<AnswerError> {
-    errors.into_iter().map(|error| told(error, request_id)).collect()
+    let mut log = Log { request_id, causes: HashSet::new() };
+    errors.into_iter().map(|error| told(error, &mut log)).collect()
 }
 
-fn told(error: ServerError, request_id: &str) -> AnswerError {
+/// What is logged of one answer's errors.
+struct Log<'a> {
+    request_id: &'a str,
+    causes: HashSet<String>,
+}
+
+impl Log<'_> {
+    /// Tells a cause, and the first field that failed for it.
+    fn tell(&mut self, error: &ServerError, code: ErrorCode, cause: String) {
+        if !self.causes.contains(&cause) {
+            tracing::error!(request_id = self.request_id, path = ?error.path, %code, %cause, "a resolver failed");
+            self.causes.insert(cause);
+        }
+    }
+}
+
+fn told(error: ServerError, log: &mut Log<'_>) -> AnswerError {
     let told = match error.source::<Problem>() {
-        Some(problem) => of_problem(problem, request_id, &error),
-        None => of_library(&error, request_id),
+        Some(problem) => of_problem(problem, &error, log),
+        None => of_library(&error, log),
     };
     let (message, extensions) = told;
     AnswerError { message: cut(&message), locations: error.locations, path: error.path, extensions }
 }
 
 /// The way of every error of ours: a resolver answers a [`Problem`], and async-graphql keeps it as the source.
-fn of_problem(problem: &Problem, request_id: &str, error: &ServerError) -> (String, Map<String, Json>) {
+fn of_problem(problem: &Problem, error: &ServerError, log: &mut Log<'_>) -> (String, Map<String, Json>) {
     if let Some(cause) = &problem.cause {
-        tracing::error!(request_id, path = ?error.path, code = %problem.code, %cause, "a resolver failed");
+        log.tell(error, problem.code, cause.to_string());
     }
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), Json::from(problem.code.as_str()));
@@ -45,14 +64,14 @@ fn of_problem(problem: &Problem, request_id: &str, error: &ServerError) -> (Stri
         extensions.insert("retryAfterMs".to_owned(), Json::from(retry_after_ms));
     }
     if problem.code == ErrorCode::InternalServerError {
-        extensions.insert("requestId".to_owned(), Json::from(request_id));
+        extensions.insert("requestId".to_owned(), Json::from(log.request_id));
         return (MASKED.to_owned(), extensions);
     }
     (problem.message.to_string(), extensions)
 }
 
 /// Errors of the library itself, and of anything that forgot to answer a [`Problem`].
-fn of_library(error: &ServerError, request_id: &str) -> (String, Map<String, Json>) {
+fn of_library(error: &ServerError, log: &mut Log<'_>) -> (String, Map<String, Json>) {
     let mut extensions = marked(error.extensions.as_ref());
     if extensions.contains_key("code") {
         return (error.message.clone(), extensions);
@@ -61,10 +80,10 @@ fn of_library(error: &ServerError, request_id: &str) -> (String, Map<String, Jso
         extensions.insert("code".to_owned(), Json::from(ErrorCode::BadUserInput.as_str()));
         return (error.message.clone(), extensions);
     }
-    tracing::error!(request_id, path = ?error.path, error = %error.message, "a resolver failed");
+    log.tell(error, ErrorCode::InternalServerError, error.message.clone());
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), Json::from(ErrorCode::InternalServerError.as_str()));
-    extensions.insert("requestId".to_owned(), Json::from(request_id));
+    extensions.insert("requestId".to_owned(), Json::from(log.request_id));
     (MASKED.to_owned(), extensions)
 }
 

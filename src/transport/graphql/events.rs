@@ -21,7 +21,7 @@ use super::types::{BigInt, ConnectionParts, Count, DateTime, Money, connection, 
 use super::wallet::Wallet;
 use crate::ctx::Ctx;
 use crate::domain::events::{KINDS, OrderFacts, WalletFacts};
-use crate::domain::feed::{self, Interest};
+use crate::domain::feed::{self, Interest, Place};
 use crate::domain::orders::model::is_terminal;
 use crate::domain::orders::queries;
 use crate::problem::Problem;
@@ -252,59 +252,30 @@ fn connection_of(page: Page<rows::Model>, count: Count) -> Result<EventConnectio
         .into())
 }
 
-/// A stream on its way: who watches, what, and from where on.
-struct Following {
-    ctx: Ctx,
-    loaders: Slot,
-    partner: PartnerId,
-    interest: Interest,
-    from: i64,
-}
-
-impl Following {
-    /// What a caller watches: behind the cursor, or from `start` on.
-    async fn begin(
-        context: &Context<'_>,
-        (partner, interest): (PartnerId, Interest),
-        after: Option<&str>,
-        start: Start,
-    ) -> Result<Self, Problem> {
-        let ctx = request(context).clone();
-        let from = match (after, start) {
-            (Some(cursor), _) => feed::check_cursor(&ctx, partner, cursor).await?,
-            (None, Start::Oldest) => 0,
-            (None, Start::Now) => feed::find_head(&ctx, partner).await?,
-        };
-        Ok(Self { ctx, loaders: Slot::of(context), partner, interest, from })
-    }
-
-    /// The rows as they come, for ever; what an event looks up is read when it is told.
-    fn rows(self) -> impl Stream<Item = Result<rows::Model, Problem>> {
-        let Self { ctx, loaders, partner, interest, mut from } = self;
-        try_stream! {
-            // Watched before it is read, so that nothing falls between the replay and the first wake-up.
-            let mut watch = feed::watch(&ctx.deps, partner);
-            loop {
-                let found = feed::list_after(&ctx, partner, &interest, from, None).await?;
-                if found.is_empty() {
-                    watch.moved().await;
-                }
-                for row in found {
-                    from = row.sequence;
-                    loaders.begin_anew(&ctx);
-                    yield row;
-                }
+/// The rows of a partner's feed as they come, for ever; what an event looks up is read when it is told.
+fn follow(
+    context: &Context<'_>,
+    (partner, interest): (PartnerId, Interest),
+    place: Place,
+) -> impl Stream<Item = Result<rows::Model, Problem>> + use<> {
+    let (ctx, loaders) = (request(context).clone(), Slot::of(context));
+    let mut following = feed::follow(ctx.clone(), partner, interest, place);
+    try_stream! {
+        loop {
+            for row in following.next().await? {
+                loaders.begin_anew(&ctx);
+                yield row;
             }
         }
     }
 }
 
-/// Where a stream without a cursor begins.
-enum Start {
-    /// At the oldest event.
-    Oldest,
-    /// Behind the latest event.
-    Now,
+/// Where a stream of a partner's updates begins: behind the cursor, or now.
+async fn place_of_updates(ctx: &Ctx, partner: PartnerId, after: Option<&str>) -> Result<Place, Problem> {
+    match after {
+        Some(cursor) => Place::behind(cursor),
+        None => feed::find_end(ctx, partner).await,
+    }
 }
 
 fn kinds_of(feature: &str) -> Interest {
@@ -325,25 +296,23 @@ impl EventsSubscription {
         #[graphql(desc = "The reference that the order was placed under.")] reference: Option<String>,
         #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
-        let ctx = request(context).clone();
+        let ctx = request(context);
         let partner = ctx.require(Scope::OrdersRead)?.partner;
         let name = order_name(order_id, reference).ok_or_else(|| {
             Problem::bad_argument("orderId", "give `orderId` or `reference`, exactly one of them")
         })?;
-        let order = queries::find_by_name(&ctx, partner, &name).await?.ok_or_else(Problem::not_found)?;
-        let watched = (partner, Interest::Order(order.id));
-        let following = Following::begin(context, watched, after.as_deref(), Start::Oldest).await?;
-        let is_told = is_terminal(order.status)
-            && feed::list_after(&ctx, partner, &following.interest, following.from, Some(1))
-                .await?
-                .is_empty();
+        let order = queries::find_by_name(ctx, partner, &name).await?.ok_or_else(Problem::not_found)?;
+        let place = after.as_deref().map_or(Ok(Place::Oldest), Place::behind)?;
+        let is_told =
+            is_terminal(order.status) && !feed::has_step_behind(ctx, partner, order.id, place).await?;
+        let rows = follow(context, (partner, Interest::Order(order.id)), place);
         Ok(try_stream! {
             if is_told {
                 return;
             }
-            for await row in following.rows() {
+            for await row in rows {
                 let row = row?;
-                // A refund carries the state that it leads to, and precedes the step that tells it.
+                // Only a step ends an order; what else happened to it precedes or follows.
                 let is_step = row.order_version.is_some();
                 let event = order_event(row)?;
                 let is_over = is_step && is_terminal(event.facts.status);
@@ -361,9 +330,9 @@ impl EventsSubscription {
         context: &Context<'_>,
         #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<OrderEvent, Problem>>, Problem> {
-        let watched = (request(context).require(Scope::OrdersRead)?.partner, kinds_of("order."));
-        let following = Following::begin(context, watched, after.as_deref(), Start::Now).await?;
-        Ok(following.rows().map(|row| order_event(row?)))
+        let partner = request(context).require(Scope::OrdersRead)?.partner;
+        let place = place_of_updates(request(context), partner, after.as_deref()).await?;
+        Ok(follow(context, (partner, kinds_of("order.")), place).map(|row| order_event(row?)))
     }
 
     /// Every change to the available money of the calling partner's wallets, from now on or behind `after`. Needs wallet:read.
@@ -372,8 +341,8 @@ impl EventsSubscription {
         context: &Context<'_>,
         #[graphql(desc = "Begin behind this cursor.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<WalletEvent, Problem>>, Problem> {
-        let watched = (request(context).require(Scope::WalletRead)?.partner, kinds_of("wallet."));
-        let following = Following::begin(context, watched, after.as_deref(), Start::Now).await?;
-        Ok(following.rows().map(|row| wallet_event(row?)))
+        let partner = request(context).require(Scope::WalletRead)?.partner;
+        let place = place_of_updates(request(context), partner, after.as_deref()).await?;
+        Ok(follow(context, (partner, kinds_of("wallet.")), place).map(|row| wallet_event(row?)))
     }
 }

@@ -4,10 +4,14 @@
 //! What is always true: a resolver parses, calls, wraps; a secret leaves only in the answer that makes it.
 //! What is not here: who may do what; the domain decides.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::{admins, api_credentials, partners};
 
 use super::enums::{Scope, SecondFactorMethod};
+use super::loaders::load;
+use super::request_loaders::Loaders;
 use super::types::{ConnectionParts, Count, CurrencyCode, DateTime, connection, request};
 use super::user_errors::UserError;
 use crate::ctx::Ctx;
@@ -16,7 +20,7 @@ use crate::problem::{Failure, Problem};
 use crate::store::PageRequest;
 
 /// Who is calling.
-pub struct Viewer(identity::Viewer);
+pub struct Viewer(Arc<identity::Viewer>);
 
 /// Who is calling.
 #[Object]
@@ -192,7 +196,7 @@ pub struct LoginPayload {
     token: Option<String>,
     /// How long the access token lives, in seconds.
     expires_in: Option<i32>,
-    /// The refresh token: works once, for `refreshToken`.
+    /// The refresh token, for `refreshToken`: it is exchanged once.
     refresh_token: Option<String>,
     /// The second factor that is due; null if none is.
     second_factor: Option<SecondFactor>,
@@ -272,7 +276,7 @@ pub struct IdentityQuery;
 impl IdentityQuery {
     /// Who is calling.
     async fn viewer(&self, context: &Context<'_>) -> Option<Result<Viewer, Problem>> {
-        Some(identity::get_viewer(request(context)).await.map(Viewer))
+        load(&Loaders::of(context).viewer, ()).await.transpose().map(|found| found.map(Viewer))
     }
 
     /// The API credentials of the calling partner, newest first. Needs account:write.
@@ -319,7 +323,7 @@ pub struct IdentityMutation;
 
 #[Object]
 impl IdentityMutation {
-    /// Sign in with an API credential (key and secret) or as an admin. Limited to 30 attempts a minute for an account and an address.
+    /// Sign in with an API credential (key and secret) or as an admin. Limited to 30 attempts a minute by default, for an account and for an address.
     async fn login(
         &self,
         context: &Context<'_>,
@@ -336,7 +340,7 @@ impl IdentityMutation {
         }))
     }
 
-    /// Exchange a refresh token for a new pair. Each works once; a second use after its successor was used ends the session. Limited to 30 exchanges a minute for an address.
+    /// Exchange a refresh token for a new pair. Each is exchanged once. Sent again within 10 seconds, before its successor was used, it is answered with the same successor, for an answer may be lost; sent again later, or after that, it ends the session. Limited to 30 exchanges a minute by default, for an address.
     async fn refresh_token(
         &self,
         context: &Context<'_>,

@@ -1,13 +1,15 @@
 //! The objects behind ids.
 //!
 //! What lives here: the `Node` interface and the fields that find what an id names.
-//! What is always true: the id's prefix tells the kind; a product's id is its sku; what is not the caller's reads as missing;
+//! What is always true: the id's prefix tells the kind, and no other is asked; a product's id is its sku; what is not the caller's reads as missing;
 //! an id asks for the scope that the field of its kind asks for, and of many ids one that fails is null, with its error, by
 //! itself.
 //! What is not here: the objects.
 
 use async_graphql::{Context, ID, Interface, Object};
-use entity::ids::{AdminId, ChargeId, EventId, OrderId, PartnerId, PostingId, UnitId, VoucherId, WalletId};
+use entity::ids::{
+    AdminId, ChargeId, CredentialId, EventId, OrderId, PartnerId, PostingId, UnitId, VoucherId, WalletId,
+};
 use entity::state::Scope;
 
 use super::charges::Charge;
@@ -22,7 +24,7 @@ use super::request_loaders::Loaders;
 use super::types::request;
 use super::wallet::{Wallet, WalletEntry};
 use crate::domain::orders::queries::UnitRange;
-use crate::domain::{identity, pricing};
+use crate::domain::pricing;
 use crate::problem::Problem;
 
 /// The most ids that one field takes.
@@ -119,20 +121,9 @@ impl NodeQuery {
     }
 }
 
-/// What an id names; a caller without the scope for its kind is told so, like at the field of that kind.
+/// What an id names; a caller without the scope for its kind is told so, like at the field of that kind. What a partner owns is
+/// read in batches, so that many ids of one kind cost one statement.
 async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
-    if let Some(node) = find_owned(context, id).await? {
-        return Ok(Some(node));
-    }
-    if let Some(node) = find_account(context, id).await? {
-        return Ok(Some(node));
-    }
-    request(context).require(Scope::CatalogRead)?;
-    Ok(CatalogNode::find(&snapshot(context), id).map(Node::from))
-}
-
-/// What a partner owns: read in batches, so that many ids of one kind cost one statement.
-async fn find_owned(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
     let loaders = Loaders::of(context);
     if let Ok(id) = id.parse::<OrderId>() {
         return Ok(load(&loaders.orders, id).await?.map(|order| Node::Order(order.into())));
@@ -156,7 +147,22 @@ async fn find_owned(context: &Context<'_>, id: &str) -> Result<Option<Node>, Pro
     if let Ok(id) = id.parse::<EventId>() {
         return load(&loaders.events, id).await?.map(|row| event(row).map(Node::from)).transpose();
     }
-    Ok(None)
+    if let Ok(id) = id.parse::<CredentialId>() {
+        let found = load(&loaders.credentials, id).await?;
+        return Ok(found.map(|credential| Node::ApiCredential(ApiCredential(credential))));
+    }
+    if let Ok(id) = id.parse::<PartnerId>() {
+        let viewer = load(&loaders.viewer, ()).await?;
+        let own = viewer.and_then(|viewer| viewer.partner.clone()).filter(|own| own.id == id);
+        return Ok(own.map(|own| Node::Partner(Partner(own))));
+    }
+    if let Ok(id) = id.parse::<AdminId>() {
+        let viewer = load(&loaders.viewer, ()).await?;
+        let own = viewer.and_then(|viewer| viewer.admin.clone()).filter(|own| own.id == id);
+        return Ok(own.map(|own| Node::AdminAccount(AdminAccount(own))));
+    }
+    request(context).require(Scope::CatalogRead)?;
+    Ok(CatalogNode::find(&snapshot(context), id).map(Node::from))
 }
 
 async fn find_unit(loaders: &Loaders, id: UnitId) -> Result<Option<Node>, Problem> {
@@ -166,23 +172,4 @@ async fn find_unit(loaders: &Loaders, id: UnitId) -> Result<Option<Node>, Proble
         return Ok(None);
     };
     Ok(Some(Node::Unit(Unit::new(unit.clone(), order.currency))))
-}
-
-/// The caller's own account, or one of its credentials.
-async fn find_account(context: &Context<'_>, id: &str) -> Result<Option<Node>, Problem> {
-    let ctx = request(context);
-    if let Ok(id) = id.parse() {
-        let found = identity::find_credential(ctx, id).await?;
-        return Ok(found.map(|credential| Node::ApiCredential(ApiCredential(credential))));
-    }
-    let names_an_account = id.starts_with(PartnerId::PREFIX) || id.starts_with(AdminId::PREFIX);
-    if !names_an_account {
-        return Ok(None);
-    }
-    let viewer = identity::get_viewer(ctx).await?;
-    let partner = viewer.partner.filter(|partner| partner.id.to_string() == id);
-    let admin = viewer.admin.filter(|admin| admin.id.to_string() == id);
-    Ok(partner
-        .map(|own| Node::Partner(Partner(own)))
-        .or(admin.map(|own| Node::AdminAccount(AdminAccount(own)))))
 }

@@ -1,6 +1,6 @@
 //! The loaders of a request.
 //!
-//! What lives here: one loader for each thing that a page of orders, wallets, entries, charges or nodes looks up.
+//! What lives here: one loader for each thing that a page of orders, wallets, entries, charges or nodes looks up, and who is calling.
 //! What is always true: they live as long as one answer: a stream begins each of its events with new ones, and so does each
 //! field that places or cancels an order, so that nothing that is told is of an earlier moment.
 //! What is not here: how a loader batches (`loaders.rs`).
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use arc_swap::ArcSwap;
 use async_graphql::{Context, Data};
-use entity::ids::{ChargeId, EventId, OrderId, PostingId, UnitId, VoucherId, WalletId};
-use entity::{charges, events, order_transitions, order_units, orders, vouchers, wallets};
+use entity::ids::{ChargeId, CredentialId, EventId, OrderId, PostingId, UnitId, VoucherId, WalletId};
+use entity::{api_credentials, charges, events, order_transitions, order_units, orders, vouchers, wallets};
 
 use super::loaders::{RequestLoader, loader};
 use crate::ctx::Ctx;
 use crate::domain::orders::queries::{self, UnitRange};
 use crate::domain::orders::{self as domain, CodesWanted, MOST_CODES};
 use crate::domain::wallet::{self, EntriesWanted, Entry, EntryRange, Funds};
-use crate::domain::{feed, pricing};
+use crate::domain::{feed, identity, pricing};
 use crate::problem::{ErrorCode, Problem};
 use crate::store::Page;
 
@@ -51,6 +51,10 @@ pub struct Loaders {
     pub entries_by_id: RequestLoader<PostingId, Entry>,
     /// Events by id.
     pub events: RequestLoader<EventId, events::Model>,
+    /// Credentials by id.
+    pub credentials: RequestLoader<CredentialId, api_credentials::Model>,
+    /// Who is calling: one, whoever asks.
+    pub viewer: RequestLoader<(), Arc<identity::Viewer>>,
     codes_told: Arc<AtomicI32>,
 }
 
@@ -84,6 +88,10 @@ impl Loaders {
                 Box::pin(async move { wallet::find_entries(&ctx, ids).await })
             }),
             events: loader(ctx, |ctx, ids| Box::pin(async move { feed::find_events(&ctx, ids).await })),
+            credentials: loader(ctx, |ctx, ids| {
+                Box::pin(async move { identity::find_credentials(&ctx, ids).await })
+            }),
+            viewer: loader(ctx, |ctx, _| Box::pin(async move { find_viewer(&ctx).await })),
             codes_told,
         }
     }
@@ -140,4 +148,8 @@ async fn find_charges(ctx: &Ctx, ids: &[ChargeId]) -> Result<HashMap<ChargeId, c
     let partner = ctx.partner()?.partner;
     let found = pricing::find_charges(&ctx.database().reader, partner, ids).await?;
     Ok(found.into_iter().map(|charge| (charge.id, charge)).collect())
+}
+
+async fn find_viewer(ctx: &Ctx) -> Result<HashMap<(), Arc<identity::Viewer>>, Problem> {
+    Ok(HashMap::from([((), Arc::new(identity::get_viewer(ctx).await?))]))
 }

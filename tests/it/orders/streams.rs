@@ -1,5 +1,6 @@
 //! Watching orders and wallets over a socket, and the pull feed.
 
+use entity::ids::EventId;
 use serde_json::{Value, json};
 
 use super::order;
@@ -8,7 +9,7 @@ use crate::support::socket::{Frame, Socket};
 
 const ORDER_STATUS: &str = "subscription($reference: String, $after: String) {
     orderStatus(reference: $reference, after: $after) {
-        cursor sequence type status previousStatus deliveredQuantity order { status } } }";
+        cursor sequence type status previousStatus deliveredQuantity refundedQuantity order { status } } }";
 
 async fn next(socket: &mut Socket) -> Value {
     match socket.receive().await {
@@ -55,15 +56,47 @@ both_databases! {
         socket.subscribe("1", ORDER_STATUS, json!({ "reference": "ends" })).await;
         let cancel = "mutation { cancelOrder(input: { reference: \"ends\" }) { userErrors { code } } }";
         partner.graphql(cancel, json!({})).await.payload("cancelOrder");
-        let mut kinds = Vec::new();
-        loop {
-            let message = next(&mut socket).await;
-            if message["type"] == "complete" {
-                break;
-            }
-            kinds.push(message["payload"]["data"]["orderStatus"]["type"].as_str().unwrap().to_owned());
+        // Each begins where the last one ended.
+        for (kind, previous, status, delivered, refunded) in [
+            ("order.created", Value::Null, "PENDING", 0, 0),
+            ("order.processing", json!("PENDING"), "PROCESSING", 50, 0),
+            ("order.unit_refunded", json!("PROCESSING"), "PROCESSING", 50, 2),
+            ("order.partially_delivered", json!("PROCESSING"), "PARTIALLY_DELIVERED", 50, 2),
+        ] {
+            let event = &next(&mut socket).await["payload"]["data"]["orderStatus"];
+            assert_eq!(
+                (&event["type"], &event["previousStatus"], &event["status"]),
+                (&json!(kind), &previous, &json!(status))
+            );
+            assert_eq!((&event["deliveredQuantity"], &event["refundedQuantity"]), (&json!(delivered), &json!(refunded)));
         }
-        assert_eq!(kinds, ["order.created", "order.processing", "order.unit_refunded", "order.partially_delivered"]);
+        assert_eq!(next(&mut socket).await, json!({ "id": "1", "type": "complete" }));
+    }
+
+    /// What happens to an order after its end, such as a refund, is no step that could end a stream.
+    async fn whoever_has_been_told_the_end_is_not_kept_waiting(app: SmallCatalog) {
+        let partner = app.partner().await;
+        order(&partner, json!({ "productId": STEAM_50, "reference": "ended" })).await.payload("createOrder");
+        let (account, refund) = (&partner.account.id, EventId::from_uuid(app.system().uuid()));
+        app.database.execute(&format!("UPDATE event_heads SET sequence = sequence + 1 WHERE partner_id = '{account}'")).await;
+        app.database.execute(&format!(
+            "INSERT INTO events (partner_id, sequence, id, kind, order_id, payload, occurred_at)
+             SELECT e.partner_id, h.sequence, '{refund}', 'order.unit_refunded', e.order_id, e.payload, e.occurred_at
+             FROM events e JOIN event_heads h ON h.partner_id = e.partner_id
+             WHERE e.partner_id = '{account}' AND e.kind = 'order.delivered'"
+        )).await;
+        let told = partner.graphql("{ events(first: 100) { nodes { type cursor } } }", json!({})).await;
+        let told = told.list("events.nodes");
+        assert_eq!(told.last().unwrap()["type"], "order.unit_refunded");
+        let mut socket = partner.socket().await;
+        let behind = |kind: &str| told.iter().find(|event| event["type"] == kind).unwrap()["cursor"].clone();
+        for after in [behind("order.delivered"), behind("order.unit_refunded")] {
+            socket.subscribe("1", ORDER_STATUS, json!({ "reference": "ended", "after": after })).await;
+            assert_eq!(next(&mut socket).await, json!({ "id": "1", "type": "complete" }));
+        }
+        socket.subscribe("2", ORDER_STATUS, json!({ "reference": "ended", "after": behind("order.created") })).await;
+        assert_eq!(socket.next_data("2").await["orderStatus"]["type"], "order.delivered");
+        assert_eq!(next(&mut socket).await, json!({ "id": "2", "type": "complete" }));
     }
 
     async fn updates_come_from_now_on_and_only_to_their_partner(app: SmallCatalog) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -69,6 +70,11 @@ impl Socket {
     /// Sends one binary frame.
     pub async fn send_binary(&mut self, bytes: Vec<u8>) {
         self.stream.send(Message::binary(bytes)).await.expect("the socket is open");
+    }
+
+    /// Sends bytes as they are, beneath the frames of websockets.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).await.expect("the connection is open");
     }
 
     /// Starts an operation under this id.
