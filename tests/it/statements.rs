@@ -94,6 +94,8 @@ fn each(items: &[Value], pointer: &str) -> Vec<Value> {
 }
 
 both_databases! {
+    threads: 1;
+
     /// With brand, country, category, price and stock: everything is in memory.
     async fn a_page_of_the_catalog_costs_no_statement(app: FullCatalog) {
         statements::record();

@@ -80,11 +80,11 @@ impl Partner {
 }
 
 /// Runs a test's body in a world of its own. `both_databases!` calls this.
-pub fn run<F>(dialect: Dialect, contents: Contents, body: impl FnOnce(TestApp) -> F)
+pub fn run<F>(threads: usize, dialect: Dialect, contents: Contents, body: impl FnOnce(TestApp) -> F)
 where
     F: Future<Output = ()>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     runtime.expect("the machine can start threads").block_on(async {
         let app = TestApp::start(dialect, contents).await;
         let outcome = AssertUnwindSafe(body(app.clone())).catch_unwind().await;

@@ -38,10 +38,11 @@ pub mod seed;
 pub mod socket;
 pub mod statements;
 
-/// Makes two tests of one body: the same calls, on SQLite and on PostgreSQL.
+/// Makes two tests of one body: the same calls, on SQLite and on PostgreSQL. The server has two threads; `threads: 1;` before
+/// the first test gives those that count what it does only one, so that nothing depends on which of them goes on first.
 #[macro_export]
 macro_rules! both_databases {
-    ($(
+    (threads: $threads:literal; $(
         $(#[doc = $doc:literal])*
         async fn $name:ident($app:ident : $contents:ident) $body:block
     )+) => {$(
@@ -55,14 +56,15 @@ macro_rules! both_databases {
             #[test]
             fn sqlite() {
                 use $crate::support::database::{Contents, Dialect};
-                $crate::support::app::run(Dialect::Sqlite, Contents::$contents, body);
+                $crate::support::app::run($threads, Dialect::Sqlite, Contents::$contents, body);
             }
 
             #[test]
             fn postgres() {
                 use $crate::support::database::{Contents, Dialect};
-                $crate::support::app::run(Dialect::Postgres, Contents::$contents, body);
+                $crate::support::app::run($threads, Dialect::Postgres, Contents::$contents, body);
             }
         }
     )+};
+    ($($tests:tt)+) => { $crate::both_databases! { threads: 2; $($tests)+ } };
 }
