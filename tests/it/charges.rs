@@ -277,6 +277,38 @@ both_databases! {
         create(&partner, yen).await.expect_user_errors("createCharge", &[("RATES_STALE", "")]);
     }
 
+    /// The base buys one of itself whenever that was written down: only the rates that are used can be old.
+    async fn a_rate_is_as_old_as_the_rates_that_it_is_made_of(app: SmallCatalog) {
+        let partner = app.partner().await;
+        app.database.execute("UPDATE installation SET environment = 'production'").await;
+        let file = "base,quote,rate,as_of,source\nUSD,EUR,0.9,2026-11-22T09:00:00Z,own\n";
+        pricing::import_rates(&app.system(), file.as_bytes()).await.unwrap();
+        until("the server uses the new rate", async || {
+            (rate(&partner, "USD", "EUR").await.text("exchangeRate.rate") == "0.9").then_some(())
+        }).await;
+        let rows = "SELECT count(*) FROM exchange_rates WHERE quote = 'USD' AND source = 'currency-api'";
+        assert_eq!(app.database.number(rows).await, 1, "the row of the base is old");
+        let shown = async |base: &str, quote: &str| {
+            let shown = rate(&partner, base, quote).await;
+            json!([shown.at("exchangeRate.rate"), shown.at("exchangeRate.source"), shown.at("exchangeRate.asOf"),
+                shown.at("exchangeRate.stale")])
+        };
+        let (now, observed) = ("2026-11-22T12:00:00.000000Z", "2026-11-22T09:00:00.000000Z");
+        assert_eq!(shown("USD", "EUR").await, json!(["0.9", "own", observed, false]));
+        assert_eq!(shown("EUR", "USD").await, json!(["1.11111111111111111", "own", observed, false]));
+        for same in ["USD", "EUR", "JPY"] {
+            assert_eq!(shown(same, same).await, json!(["1", "the same currency", now, false]), "{same}");
+        }
+        // The yen's own row is old, and no fresh euro makes it younger.
+        assert_eq!(shown("EUR", "JPY").await[3], true);
+
+        let made = charge(&create(&partner, json!({ "productId": STEAM_50, "currency": "EUR" })).await);
+        let of = |factor: &str| made["conversion"][factor].clone();
+        assert_eq!((of("rate"), of("source"), of("asOf")), (json!("0.9"), json!("own"), json!(observed)));
+        create(&partner, json!({ "productId": STEAM_50, "currency": "JPY" })).await
+            .expect_user_errors("createCharge", &[("RATES_STALE", "")]);
+    }
+
     /// A rate dated ahead would pass for fresh until its date has come and gone. A sandbox, whose rates do not age, begins all
     /// the same on a machine whose clock is wrong.
     async fn a_rate_of_tomorrow_is_fresh_and_one_of_next_year_is_a_slip(app: SmallCatalog) {
@@ -289,11 +321,15 @@ both_databases! {
             other => panic!("{other:?}"),
         };
         import("EUR", "2027-11-23").await.unwrap();
-        assert_eq!(bad(import("EUR", "2027-11-24").await)[0].line, 2);
+        let refused = bad(import("EUR", "2027-11-24").await);
+        assert_eq!((refused.len(), refused[0].line), (1, 2));
+        assert!(refused[0].reason.contains("in a sandbox a rate may be dated 366 days ahead of now"), "{refused:?}");
         app.database.execute("UPDATE installation SET environment = 'production'").await;
         import("GBP", "2026-11-23T12:00:00Z").await.unwrap();
         let refused = bad(import("GBP", "2026-11-23T12:00:01Z").await);
-        assert!(refused[0].reason.contains("lies in the future"), "{refused:?}");
+        assert_eq!(refused[0].reason, "as_of 2026-11-23T12:00:01.000000Z lies in the future, behind \
+            2026-11-23T12:00:00.000000Z: in a production a rate may be dated 1 day ahead of now, \
+            2026-11-22T12:00:00.000000Z, at most");
         bad(import("GBP", "2027-11-22").await);
         // Nobody has said what the database is for: then it is judged as a production.
         app.database.execute("DELETE FROM installation").await;
