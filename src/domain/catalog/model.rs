@@ -181,14 +181,19 @@ impl Refusal for FaceValueRefusal {
 
     fn message(&self) -> String {
         match self {
-            Self::Malformed => "the face value must be a plain decimal amount, such as \"50.00\"".to_owned(),
+            Self::Malformed => "`faceValue` must be a plain decimal amount, such as \"50.00\"".to_owned(),
             Self::TooPrecise(currency) => {
-                format!("{currency} has {} digits behind the point", currency.minor_units())
+                format!(
+                    "`faceValue` must have {} digits behind the point at most, as {currency} has",
+                    currency.minor_units()
+                )
             }
-            Self::Missing { min, max } => format!("name a face value from {min} to {max}"),
-            Self::NotTheFixedValue(value) => format!("the product comes in {value} only"),
-            Self::OutOfRange { min, max } => format!("the face value must be from {min} to {max}"),
-            Self::OffStep { min, step } => format!("the face value must be {min} and so many times {step}"),
+            Self::Missing { min, max } => format!("`faceValue` is needed, from {min} to {max}"),
+            Self::NotTheFixedValue(value) => {
+                format!("`faceValue` must be {value}, in which alone the product comes, or be left out")
+            }
+            Self::OutOfRange { min, max } => format!("`faceValue` must be from {min} to {max}"),
+            Self::OffStep { min, step } => format!("`faceValue` must be {min} and so many times {step}"),
         }
     }
 

@@ -140,7 +140,7 @@ impl Refusal for OrderRefusal {
 
     fn message(&self) -> String {
         match self {
-            Self::MalformedReference => "a reference is 1 to 64 of A-Z a-z 0-9 . _ : -".to_owned(),
+            Self::MalformedReference => "`reference` must be 1 to 64 of A-Z a-z 0-9 . _ : -".to_owned(),
             Self::WaitOutOfRange => "`waitMs` must be 0 to 30000".to_owned(),
             Self::ProductMissing => "name a product by `productId`, or a charge by `chargeId`".to_owned(),
             Self::ProductNotFound => "there is no such product".to_owned(),
