@@ -36,12 +36,15 @@ pub mod wallet;
 
 pub use failure::{BadLine, CliError};
 
+/// What the settings stand under in every command's help.
+const SETTINGS: &str = "Settings";
+
 /// The server that sells digital products to businesses.
 #[derive(Debug, Parser)]
 #[command(name = "octopus", version, about, after_help = failure::EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
     /// The settings file [default: octopus.toml, if there is one]
-    #[arg(long, env = "OCTOPUS_CONFIG", global = true)]
+    #[arg(long, env = "OCTOPUS_CONFIG", global = true, help_heading = SETTINGS)]
     config: Option<PathBuf>,
 
     /// Answer as JSON, for programs
@@ -52,7 +55,7 @@ pub struct Cli {
     command: Command,
 
     // Last, under a heading of its own: what a command itself takes stands ahead of them in its help.
-    #[command(flatten, next_help_heading = "Settings")]
+    #[command(flatten, next_help_heading = SETTINGS)]
     settings: Settings,
 }
 

@@ -66,26 +66,25 @@ async fn open_postgres(config: &Config) -> Result<Database, Problem> {
 
 /// Connects once: a pool that cannot connect keeps trying, and tells in the end that it has waited, not for what.
 async fn knock(options: &PgConnectOptions) -> Result<(), Problem> {
-    let host =
-        options.get_socket().map_or_else(|| options.get_host().to_owned(), |it| it.display().to_string());
     let away = |cause: String| {
+        let host =
+            options.get_socket().map_or_else(|| options.get_host().into(), |path| path.to_string_lossy());
         let (port, user) = (options.get_port(), options.get_username());
         let name = options.get_database().unwrap_or(user);
-        unopened(format!(
-            "PostgreSQL at {host}, port {port}, does not let {user} into the database {name}: {cause}"
-        ))
+        let what =
+            format!("cannot connect to PostgreSQL at {host}, port {port}, database {name}, user {user}");
+        unopened(format!("{what}: {cause}"))
     };
-    let connecting = tokio::time::timeout(POSTGRES_PATIENCE, options.connect());
-    let connected = connecting
-        .await
+    let connected = tokio::time::timeout(POSTGRES_PATIENCE, options.connect()).await;
+    let connected = connected
         .map_err(|_elapsed| away(format!("no answer in {} seconds", POSTGRES_PATIENCE.as_secs())))?;
     let connection = connected.map_err(|error| away(error.to_string()))?;
     connection.close().await.map_err(|error| away(error.to_string()))
 }
 
-/// The database cannot be opened, told to whoever starts the process: no partner reads this.
+/// The database's address leads nowhere, told to whoever starts the process: no partner reads this.
 fn unopened(what: String) -> Problem {
-    let mend = "start it there, or mend --database-url (OCTOPUS_DATABASE_URL)";
+    let mend = "mend --database-url (OCTOPUS_DATABASE_URL), or what it names";
     Problem::new(ErrorCode::ServiceUnavailable, format!("{what}; {mend}"))
 }
 

@@ -137,5 +137,13 @@ async fn a_postgres_that_is_not_there_is_told_by_its_address() {
             assert!(told.contains(part), "{line}: {part}: {told}");
         }
         assert!(!told.contains("open-sesame") && !told.contains("timed out"), "{line}: {told}");
+        // For programs the code stands beside the message, and not in it.
+        let told = binary.run(&[&words(line), ["--json"].as_slice()].concat()).await.expect_code(4).stderr;
+        assert!(
+            told.starts_with(
+                "{\"code\":\"SERVICE_UNAVAILABLE\",\"message\":\"cannot connect to PostgreSQL at "
+            ),
+            "{told}"
+        );
     }
 }
