@@ -74,6 +74,14 @@ both_databases! {
         refused.expect_status(400).expect_errors(&[("BAD_USER_INPUT", "")]);
         assert_eq!(refused.body_at("errors.0.extensions.field"), &json!(["input", "quantity"]));
         assert_eq!(new_rows(&app, &before).await, BTreeMap::new());
+        // A variable that is not given leaves its field out, as if it were not written.
+        let document = "mutation Buy($quantity: Int) {
+            createOrder(input: { productId: \"steam_wallet_50_usd\", quantity: $quantity, reference: \"absent\" }) {
+                order { quantity } userErrors { code message field } } }";
+        let null = partner.graphql(document, json!({ "quantity": null })).await;
+        null.expect_user_errors("createOrder", &[("INVALID_INPUT", "input.quantity")]);
+        let absent = partner.graphql(document, json!({})).await;
+        assert_eq!(absent.payload("createOrder")["order"]["quantity"], 1);
         // Beside a charge nothing is guessed: the charge has the number.
         let made = partner.graphql(CHARGE, json!({ "input": { "productId": STEAM_50, "quantity": 3 } })).await;
         let charge = made.payload("createCharge")["charge"]["id"].clone();
