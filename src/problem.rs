@@ -120,7 +120,7 @@ impl Problem {
 
     /// The caller should come back later.
     pub fn rate_limited(retry_after_ms: u64) -> Self {
-        let problem = Self::new(ErrorCode::RateLimited, "too much at once; try again after retryAfterMs");
+        let problem = Self::new(ErrorCode::RateLimited, "too much at once; try again after `retryAfterMs`");
         Self { retry_after_ms: Some(retry_after_ms), ..problem }
     }
 

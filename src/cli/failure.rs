@@ -110,6 +110,11 @@ impl CliError {
         match self {
             Self::Refused { message, .. } => json!({ "code": code, "message": message }),
             Self::BadLines { heading, bad } => json!({ "code": code, "message": heading, "bad": bad }),
+            Self::Problem(problem) => {
+                let text = problem.to_string();
+                let message = text.strip_prefix(&format!("{code}: ")).unwrap_or(&text);
+                json!({ "code": code, "message": message })
+            }
             other => json!({ "code": code, "message": other.to_string() }),
         }
     }

@@ -8,6 +8,7 @@ use crate::clock::SystemIds;
 use crate::config::Config;
 use crate::domain::vouchers::keys;
 use crate::problem::Problem;
+use crate::store;
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -24,6 +25,7 @@ pub fn run(config: &Config, command: &KeysCommand, json: bool) -> Result<(), Cli
     let KeysCommand::Init = command;
     let made = keys::init(&config.keys_dir, &SystemIds::default()).map_err(|error| match error {
         keys::KeyError::Exists { .. } => CliError::Failed(error.to_string()),
+        keys::KeyError::Unusable { path, cause } => CliError::Problem(store::unusable(&path, &cause)),
         other => CliError::Problem(Problem::unavailable(other)),
     })?;
     let paths: Vec<String> = made.iter().map(|path| path.display().to_string()).collect();

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory, Parser, Subcommand};
 
 use crate::app;
 use crate::clock::{SystemClock, SystemIds};
@@ -35,15 +36,15 @@ pub mod wallet;
 
 pub use failure::{BadLine, CliError};
 
+/// What the settings stand under in every command's help.
+const SETTINGS: &str = "Settings";
+
 /// The server that sells digital products to businesses.
 #[derive(Debug, Parser)]
 #[command(name = "octopus", version, about, after_help = failure::EXIT_CODES, max_term_width = 110)]
 pub struct Cli {
-    #[command(flatten)]
-    settings: Settings,
-
     /// The settings file [default: octopus.toml, if there is one]
-    #[arg(long, env = "OCTOPUS_CONFIG", global = true)]
+    #[arg(long, env = "OCTOPUS_CONFIG", global = true, help_heading = SETTINGS)]
     config: Option<PathBuf>,
 
     /// Answer as JSON, for programs
@@ -52,6 +53,10 @@ pub struct Cli {
 
     #[command(subcommand)]
     command: Command,
+
+    // Last, under a heading of its own: what a command itself takes stands ahead of them in its help.
+    #[command(flatten, next_help_heading = SETTINGS)]
+    settings: Settings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,7 +109,7 @@ enum DatabaseCommand {
 pub async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) => return tell(&told),
+        Err(told) => return tell(naming_variable(told)),
     };
     let json = cli.json;
     match run(cli).await {
@@ -116,8 +121,24 @@ pub async fn main() -> ExitCode {
     }
 }
 
+/// The same complaint, saying where else than in its flag a malformed setting may stand: whoever wrote a variable gave no flag.
+fn naming_variable(mut told: clap::Error) -> clap::Error {
+    if !matches!(told.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return told;
+    }
+    let Some(ContextValue::String(argument)) = told.get(ContextKind::InvalidArg) else { return told };
+    let flag = argument.split(' ').next().unwrap_or_default().to_owned();
+    let command = Cli::command();
+    let is_it = |setting: &&Arg| setting.get_long().is_some_and(|long| flag == format!("--{long}"));
+    if let Some(variable) = command.get_arguments().find(is_it).and_then(Arg::get_env) {
+        let tip = format!("mend {flag}, or {} in the environment", variable.display());
+        told.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    told
+}
+
 /// What the arguments alone lead to: help, the version, or what is wrong with them.
-fn tell(told: &clap::Error) -> ExitCode {
+fn tell(told: clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|argument| argument == "--json");
     if told.use_stderr() && wants_json {
         let text = told.render().to_string();

@@ -76,7 +76,7 @@ pub struct ValueArguments {
     /// The share taken off the face value: 0.05 is five per cent
     #[arg(long, value_parser = parse_decimal)]
     discount: Option<Decimal>,
-    /// Added to each unit, in --currency, before conversion
+    /// Added to each unit, in --currency, before conversion; applies to products whose face value is in it, and to no others
     #[arg(long, requires = "currency")]
     fee: Option<String>,
     /// The margin on rates where currencies differ, in hundredths of a per cent: 150 is one and a half per cent
@@ -175,7 +175,9 @@ fn rule_line(rule: &price_rules::Model) -> String {
         kind => format!("{} {}", kind.as_str().to_lowercase(), rule.subject),
     };
     let value = match (rule.kind, rule.currency) {
-        (PriceRuleKind::Fee, Some(currency)) => format!("fee {} {currency}", rule.value),
+        (PriceRuleKind::Fee, Some(currency)) => {
+            format!("fee {} {currency} a unit, for face values in {currency} alone", rule.value)
+        }
         (kind, _) => format!("{} {}", kind.as_str().to_lowercase(), rule.value),
     };
     format!("{}  {partner}, {subject}: {value}", rule.id)

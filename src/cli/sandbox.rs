@@ -21,6 +21,7 @@ use super::{CliError, progress};
 use crate::ctx::Ctx;
 use crate::domain::{catalog, identity, pricing, vouchers, wallet};
 use crate::problem::{ErrorCode, Failure, Problem};
+use crate::store;
 
 /// The partner that everybody plays with.
 const PARTNER: &str = "demo";
@@ -149,14 +150,15 @@ async fn make_credentials(ctx: &Ctx, partner: &partners::Model) -> Result<Value,
 fn keep(path: &Path, credentials: &Value) -> Result<(), CliError> {
     let draft = PathBuf::from(format!("{}.new", path.display()));
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| store::unusable(folder, &error))?;
     }
     // A draft that a killed start left behind has its own mode.
     match std::fs::remove_file(&draft) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    let mut file = made.map_err(|error| store::unusable(&draft, &error))?;
     writeln!(file, "{credentials:#}")?;
     file.sync_all()?;
     Ok(std::fs::rename(&draft, path)?)

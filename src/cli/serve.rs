@@ -74,9 +74,9 @@ pub(super) fn lock(config: &Config) -> Result<Option<File>, CliError> {
     let Some(path) = config.database_file() else { return Ok(None) };
     let path = PathBuf::from(format!("{}.serve.lock", path.display()));
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| store::unusable(folder, &error))?;
     }
-    let file = File::create(&path)?;
+    let file = File::create(&path).map_err(|error| store::unusable(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => {

@@ -191,7 +191,9 @@ async fn find_wallet(ctx: &Ctx, partner: &partners::Model, currency: Currency) -
 }
 
 async fn write_file(ctx: &Ctx, wanted: Wanted, path: &Path, json: bool) -> Result<(), CliError> {
-    let entries = write_statement(ctx, wanted, &mut std::fs::File::create(path)?).await?;
+    let mut file = std::fs::File::create(path)
+        .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", path.display())))?;
+    let entries = write_statement(ctx, wanted, &mut file).await?;
     let value = json!({ "entries": entries, "file": path });
     answer(json, &value, || format!("wrote {entries} entries to {}", path.display()));
     Ok(())

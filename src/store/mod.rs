@@ -17,6 +17,7 @@ pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
 pub use pools::close;
 pub use pools::open;
 pub use pools::ping;
+pub use pools::unusable;
 pub use rowset::{ColumnKind, insert_all, insertion, json, rowset};
 pub use transaction::{
     Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, engine_clock, expect_all,

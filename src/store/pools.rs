@@ -12,12 +12,14 @@ use std::time::Duration;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor, Row};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use crate::config::Config;
 use crate::ctx::Database;
-use crate::problem::Problem;
+use crate::problem::{ErrorCode, Problem};
 
+/// How long PostgreSQL may take to give a connection.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(5);
 /// Readers of an SQLite file.
 const SQLITE_READERS: u32 = 4;
 /// Statements that each connection keeps prepared.
@@ -39,7 +41,7 @@ pub async fn open(config: &Config) -> Result<Database, Problem> {
 
 async fn open_postgres(config: &Config) -> Result<Database, Problem> {
     let options = PgConnectOptions::from_str(&config.database_url)
-        .map_err(Problem::unavailable)?
+        .map_err(|error| unopened(format!("the database's address is malformed: {error}")))?
         .application_name("octopus")
         .statement_cache_capacity(PREPARED_STATEMENTS)
         .options([
@@ -48,6 +50,7 @@ async fn open_postgres(config: &Config) -> Result<Database, Problem> {
             ("idle_in_transaction_session_timeout", "15s"),
             ("jit", "off"),
         ]);
+    knock(&options).await?;
     // A plan that was made when a table was small, and is kept, reads it whole for ever after (measured: half of the orders a
     // second). Who reads plans afresh. Desks and workers, who write sets of at most some thousand rows by the hundred, find
     // them by index whatever the planner has heard of the tables.
@@ -61,10 +64,34 @@ async fn open_postgres(config: &Config) -> Result<Database, Problem> {
     })
 }
 
+/// Connects once: a pool that cannot connect keeps trying, and tells in the end that it has waited, not for what.
+async fn knock(options: &PgConnectOptions) -> Result<(), Problem> {
+    let away = |cause: String| {
+        let host =
+            options.get_socket().map_or_else(|| options.get_host().into(), |path| path.to_string_lossy());
+        let (port, user) = (options.get_port(), options.get_username());
+        let name = options.get_database().unwrap_or(user);
+        let what =
+            format!("cannot connect to PostgreSQL at {host}, port {port}, database {name}, user {user}");
+        unopened(format!("{what}: {cause}"))
+    };
+    let connected = tokio::time::timeout(POSTGRES_PATIENCE, options.connect()).await;
+    let connected = connected
+        .map_err(|_elapsed| away(format!("no answer in {} seconds", POSTGRES_PATIENCE.as_secs())))?;
+    let connection = connected.map_err(|error| away(error.to_string()))?;
+    connection.close().await.map_err(|error| away(error.to_string()))
+}
+
+/// The database's address leads nowhere, told to whoever starts the process: no partner reads this.
+fn unopened(what: String) -> Problem {
+    let mend = "mend --database-url (OCTOPUS_DATABASE_URL), or what it names";
+    Problem::new(ErrorCode::ServiceUnavailable, format!("{what}; {mend}"))
+}
+
 async fn postgres_pool(options: PgConnectOptions, connections: u32) -> Result<DatabaseConnection, Problem> {
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(5))
+        .acquire_timeout(POSTGRES_PATIENCE)
         .test_before_acquire(false)
         // A `begin` that was dropped half-way leaves the connection inside a transaction, and the next borrower's
         // acknowledged write would be lost (sqlx #4385). `ROLLBACK` alone would fill the server's log with warnings, since there
@@ -81,7 +108,7 @@ async fn postgres_pool(options: PgConnectOptions, connections: u32) -> Result<Da
 async fn open_sqlite(url: &str) -> Result<Database, Problem> {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if let Some(folder) = Path::new(path).parent() {
-        std::fs::create_dir_all(folder).map_err(Problem::unavailable)?;
+        std::fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -91,8 +118,9 @@ async fn open_sqlite(url: &str) -> Result<Database, Problem> {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(PREPARED_STATEMENTS);
-    let writer = sqlite_pool(options.clone(), 1).await?;
-    let reader = sqlite_pool(options.pragma("query_only", "ON"), SQLITE_READERS).await?;
+    let unusable = |error| unusable(Path::new(path), &error);
+    let writer = sqlite_pool(options.clone(), 1).await.map_err(unusable)?;
+    let reader = sqlite_pool(options.pragma("query_only", "ON"), SQLITE_READERS).await.map_err(unusable)?;
     let database = Database {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
@@ -110,7 +138,10 @@ async fn open_sqlite(url: &str) -> Result<Database, Problem> {
     Ok(database)
 }
 
-async fn sqlite_pool(options: SqliteConnectOptions, connections: u32) -> Result<sqlx::SqlitePool, Problem> {
+async fn sqlite_pool(
+    options: SqliteConnectOptions,
+    connections: u32,
+) -> Result<sqlx::SqlitePool, sqlx::Error> {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
@@ -124,7 +155,12 @@ async fn sqlite_pool(options: SqliteConnectOptions, connections: u32) -> Result<
         })
         .connect_with(options)
         .await
-        .map_err(Problem::unavailable)
+}
+
+/// A file or folder of ours cannot be used, told to whoever starts the process: where it lies, why, and what to mend.
+pub fn unusable(path: &Path, cause: &dyn std::fmt::Display) -> Problem {
+    let mend = "mend --data-dir (OCTOPUS_DATA_DIR) or --database-url (OCTOPUS_DATABASE_URL)";
+    Problem::new(ErrorCode::ServiceUnavailable, format!("cannot use {}: {cause}; {mend}", path.display()))
 }
 
 fn is_trusted(sqlite_version: &str) -> bool {

@@ -232,7 +232,7 @@ fn secure(headers: &mut HeaderMap) {
 
 /// The refusal of an address that asks too much: over HTTP or a socket, whatever it asks for.
 pub(super) fn too_many_requests(wait_ms: u64) -> Refusal {
-    let message = "Too many requests from this address; try again after retryAfterMs.";
+    let message = "Too many requests from this address; try again after `retryAfterMs`.";
     Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(wait_ms)
 }
 
@@ -252,6 +252,9 @@ pub(super) fn answered(status: StatusCode, answer: &Answer) -> Response {
 }
 
 async fn no_such_route(Extension(arrival): Extension<Arrival>) -> Response {
-    let details = ProblemDetails::new(ErrorCode::NotFound, "There is nothing at this address.");
+    let details = ProblemDetails::new(
+        ErrorCode::NotFound,
+        "there is nothing at this address: /openapi.json lists every address of the REST facade, and GraphQL is at /graphql",
+    );
     details.answer(arrival.request_id)
 }

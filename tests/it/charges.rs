@@ -1,13 +1,14 @@
-//! Charges, rates and price rules through their doors.
+//! Charges and price rules through their doors.
 //! Always true: what a charge costs is computed again here, with big decimals, from the factors that it shows. Not here:
-//! orders on charges (`orders.rs`); the formula over all currencies has its property tests beside it.
+//! rates (`charges/rates.rs`), orders on charges (`orders.rs`); the formula over all currencies has its property tests beside
+//! it.
+
+mod rates;
 
 use std::str::FromStr;
 
 use bigdecimal::{BigDecimal, RoundingMode};
 use entity::currency::Currency;
-use octopus_cards::domain::pricing::{self, RatesRefusal};
-use octopus_cards::problem::Failure;
 use serde_json::{Value, json};
 
 use super::support::answer::{Answer, find};
@@ -33,12 +34,6 @@ async fn read(partner: &Partner, id: &str) -> Answer {
     partner
         .graphql(&format!("query Read($id: ID!) {{ charge(id: $id) {{ {CHARGE} }} }}"), json!({ "id": id }))
         .await
-}
-
-async fn rate(partner: &Partner, base: &str, quote: &str) -> Answer {
-    let document = "query Rate($base: CurrencyCode!, $quote: CurrencyCode!) {
-        exchangeRate(base: $base, quote: $quote) { base quote rate source asOf stale } }";
-    partner.graphql(document, json!({ "base": base, "quote": quote })).await
 }
 
 async fn octopus(app: &TestApp, arguments: &[&str]) -> Ended {
@@ -201,105 +196,6 @@ both_databases! {
     async fn a_charge_is_never_changed(app: SmallCatalog) {
         charge(&create(&app.partner().await, json!({ "productId": STEAM_50 })).await);
         app.database.try_execute("UPDATE charges SET total_minor = 1").await.unwrap_err();
-    }
-
-    async fn a_rate_is_crossed_through_the_dollar_with_eighteen_digits(app: SmallCatalog) {
-        let partner = app.partner().await;
-        let crossed = rate(&partner, "EUR", "JPY").await;
-        let exact = BigDecimal::from_str("157.47729333").unwrap() / BigDecimal::from_str("0.88022588").unwrap();
-        let rounded = exact.with_precision_round(18.try_into().unwrap(), RoundingMode::HalfUp);
-        assert_eq!(big(crossed.at("exchangeRate.rate")), rounded);
-        assert_eq!(crossed.text("exchangeRate.source"), "currency-api");
-        assert_eq!(crossed.text("exchangeRate.asOf"), "2026-09-29T00:00:00.000000Z");
-        assert_eq!(crossed.at("exchangeRate.stale"), false);
-        assert_eq!(rate(&partner, "USD", "USD").await.text("exchangeRate.rate"), "1");
-        let malformed = rate(&partner, "usd", "EUR").await;
-        assert_eq!(malformed.body_at("errors.0.extensions.code"), "BAD_USER_INPUT");
-    }
-
-    async fn a_running_server_uses_imported_rates_and_bad_ones_change_nothing(app: SmallCatalog) {
-        let partner = app.partner().await;
-        let file = app.database.folder.path().join("rates.csv");
-        let path = file.to_str().unwrap();
-        let heading = "base,quote,rate,as_of,source";
-        std::fs::write(&file, format!("{heading}\nUSD,JPY,160.5,2026-11-22T09:00:00Z,own\n\
-            EUR,JPY,180,2026-11-22,own\nUSD,XYZ,1,2026-11-22,own\nUSD,EUR,-1,2026-11-22,own\n\
-            USD,EUR,1e3,2026-11-22,own\nUSD,GBP,0.7,yesterday,own\nUSD,GBP,0.7,2126-11-22,own\n\
-            USD,GBP,0.7,2026-11-22,\nUSD,JPY,161,2026-11-22,own\nUSD,GBP\nUSD,USD,2,2026-11-22,own\n")).unwrap();
-        let refused = octopus(&app, &["rates", "import", path]).await.expect_code(3);
-        for line in 3..=12 {
-            assert!(refused.stderr.contains(&format!("line {line}: ")), "{line} {refused:#?}");
-        }
-        assert!(!refused.stderr.contains("line 2: "));
-        assert_eq!(app.database.number("SELECT count(*) FROM exchange_rates WHERE source = 'own'").await, 0);
-
-        std::fs::write(&file, format!("{heading}\nUSD,JPY,160.5,2026-11-22T09:00:00Z,own\n")).unwrap();
-        let report = octopus(&app, &["--json", "rates", "import", path]).await.json();
-        assert_eq!(report, json!({ "imported": 1, "unchanged": 0 }));
-        let report = octopus(&app, &["--json", "rates", "import", path]).await.json();
-        assert_eq!(report, json!({ "imported": 0, "unchanged": 1 }));
-        until("the server uses the new rate", async || {
-            (rate(&partner, "USD", "JPY").await.text("exchangeRate.rate") == "160.5").then_some(())
-        }).await;
-        let crossed = rate(&partner, "EUR", "JPY").await;
-        assert_eq!(crossed.text("exchangeRate.source"), "currency-api, own");
-        assert_eq!(crossed.text("exchangeRate.asOf"), "2026-09-29T00:00:00.000000Z");
-        assert_eq!(app.database.number("SELECT count(*) FROM audit_log WHERE action = 'rates.imported'
-            AND detail LIKE '%\"imported\":1,%'").await, 1);
-    }
-
-    /// In a production rates have an age limit of four days; the bundled ones are older.
-    async fn stale_rates_refuse_conversions_and_nothing_else(app: SmallCatalog) {
-        let partner = app.partner().await;
-        app.database.execute("UPDATE installation SET environment = 'production'").await;
-        app.database.execute("UPDATE versions SET version = version + 1 WHERE subject = 'rates'").await;
-        let yen = json!({ "productId": STEAM_50, "currency": "JPY" });
-        until("the server judges by the limit", async || {
-            (rate(&partner, "USD", "JPY").await.at("exchangeRate.stale") == true).then_some(())
-        }).await;
-        create(&partner, yen.clone()).await.expect_user_errors("createCharge", &[("RATES_STALE", "")]);
-        assert_eq!(app.database.number("SELECT count(*) FROM charges").await, 0);
-        charge(&create(&partner, json!({ "productId": STEAM_50, "currency": "USD" })).await);
-
-        // By the test's clock: the command line has the machine's, to which a fresh date may lie far ahead.
-        let fresh = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fx-rates.csv")).unwrap();
-        let fresh = fresh.replace("2026-09-29", "2026-11-22");
-        pricing::import_rates(&app.system(), fresh.as_bytes()).await.unwrap();
-        until("the server uses the fresh rates", async || {
-            (rate(&partner, "USD", "JPY").await.at("exchangeRate.stale") == false).then_some(())
-        }).await;
-        charge(&create(&partner, yen.clone()).await);
-        // Four days after their midnight they are still good; a second later they are not.
-        app.advance_secs(3 * 86_400 + 43_200);
-        let partner = app.partner().await;
-        charge(&create(&partner, yen.clone()).await);
-        app.advance_secs(1);
-        create(&partner, yen).await.expect_user_errors("createCharge", &[("RATES_STALE", "")]);
-    }
-
-    /// A rate dated ahead would pass for fresh until its date has come and gone. A sandbox, whose rates do not age, begins all
-    /// the same on a machine whose clock is wrong.
-    async fn a_rate_of_tomorrow_is_fresh_and_one_of_next_year_is_a_slip(app: SmallCatalog) {
-        let import = async |quote: &str, as_of: &str| {
-            let file = format!("base,quote,rate,as_of,source\nUSD,{quote},0.5,{as_of},ahead\n");
-            pricing::import_rates(&app.system(), file.as_bytes()).await
-        };
-        let bad = |outcome| match outcome {
-            Err(Failure::Refused(RatesRefusal::BadRates(bad))) => bad,
-            other => panic!("{other:?}"),
-        };
-        import("EUR", "2027-11-23").await.unwrap();
-        assert_eq!(bad(import("EUR", "2027-11-24").await)[0].line, 2);
-        app.database.execute("UPDATE installation SET environment = 'production'").await;
-        import("GBP", "2026-11-23T12:00:00Z").await.unwrap();
-        let refused = bad(import("GBP", "2026-11-23T12:00:01Z").await);
-        assert!(refused[0].reason.contains("lies in the future"), "{refused:?}");
-        bad(import("GBP", "2027-11-22").await);
-        // Nobody has said what the database is for: then it is judged as a production.
-        app.database.execute("DELETE FROM installation").await;
-        bad(import("GBP", "2027-11-22").await);
-        let imported = "SELECT count(*) FROM exchange_rates WHERE source = 'ahead'";
-        assert_eq!(app.database.number(imported).await, 2);
     }
 
     async fn the_most_particular_price_rule_sets_a_factor(app: SmallCatalog) {

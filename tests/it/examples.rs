@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::reference::writes_docs;
 use super::support::app::TestApp;
+use super::support::catalog::stock_csv;
 use page::Piece;
 use player::Player;
 
@@ -62,6 +63,8 @@ both_databases! {
     }
 
     async fn the_examples_of_the_rest_facade_answer_as_written(app: FullCatalog) {
+        // As many as a sandbox begins with.
+        app.load_stock(&stock_csv("barnes_and_noble_100_usd", "100", 1, 100)).await;
         play(&app, "rest").await;
     }
 }

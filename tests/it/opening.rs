@@ -98,3 +98,52 @@ async fn a_mistyped_data_folder_is_not_an_empty_shop() {
     assert!(refused.stderr.contains("--data-dir"), "{refused:#?}");
     assert!(!Path::exists(&typo), "the folder was made");
 }
+
+/// A folder that cannot be: one of its parents is a file.
+#[tokio::test]
+async fn a_data_folder_under_a_file_is_told_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let data = folder.path().join("file/var");
+    let data = data.to_str().unwrap();
+    let binary = Binary::in_folder(folder.path()).with("OCTOPUS_DATA_DIR", data);
+    let refused = [
+        binary.run(&["migrate", "up"]).await,
+        binary.run(&["serve"]).await,
+        binary.run(&["keys", "init"]).await,
+    ];
+    for refused in refused {
+        let told = refused.expect_code(4).stderr;
+        assert!(told.contains(data) && told.contains("Not a directory"), "{told}");
+    }
+    let told = binary.run(&["serve"]).await.stderr;
+    assert!(told.contains("OCTOPUS_DATA_DIR"), "{told}");
+}
+
+/// Nothing listens there: whoever mistyped an address is told which one, and why it fails.
+#[tokio::test]
+async fn a_postgres_that_is_not_there_is_told_by_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = spare.local_addr().unwrap().port();
+    drop(spare);
+    let url = format!("postgres://seller:open-sesame@127.0.0.1:{port}/cards");
+    let binary = Binary::in_folder(folder.path()).with("OCTOPUS_DATABASE_URL", &url);
+    for line in ["partner list", "migrate status", "serve"] {
+        let told = binary.run(&words(line)).await.expect_code(4).stderr;
+        for part in
+            ["127.0.0.1", &port.to_string(), "seller", "cards", "Connection refused", "OCTOPUS_DATABASE_URL"]
+        {
+            assert!(told.contains(part), "{line}: {part}: {told}");
+        }
+        assert!(!told.contains("open-sesame") && !told.contains("timed out"), "{line}: {told}");
+        // For programs the code stands beside the message, and not in it.
+        let told = binary.run(&[&words(line), ["--json"].as_slice()].concat()).await.expect_code(4).stderr;
+        assert!(
+            told.starts_with(
+                "{\"code\":\"SERVICE_UNAVAILABLE\",\"message\":\"cannot connect to PostgreSQL at "
+            ),
+            "{told}"
+        );
+    }
+}

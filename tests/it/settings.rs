@@ -204,6 +204,14 @@ fn a_setting_outside_its_bounds_is_refused_by_name_wherever_it_comes_from() {
     {
         let told = refused(&octopus(folder.path(), &[(variable(name), value)], &[]));
         assert!(told.contains(&flag(name)) && told.contains(value), "{told}");
+        assert!(told.contains(&variable(name)), "{told}");
+    }
+    for (name, value) in [("order_queue", "many"), ("charge_ttl_secs", "-1"), ("cost_per_second", "")] {
+        let told = refused(&octopus(folder.path(), &[(variable(name), value)], &[]));
+        assert!(
+            told.contains(&format!("mend {}, or {} in the environment", flag(name), variable(name))),
+            "{told}"
+        );
     }
 }
 

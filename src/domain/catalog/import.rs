@@ -14,7 +14,8 @@ use entity::state::{DeliveryKind, ProductStatus};
 use sea_orm::DbErr;
 use serde::Serialize;
 
-use super::rows::{self, BadRow, BrandRow, CountryRow, CurrencyRow, Known, ProductRow};
+use super::lines::{BadRow, HEADING};
+use super::rows::{self, BrandRow, CountryRow, CurrencyRow, Known, ProductRow};
 use super::snapshot::Tables;
 use super::store::{self, read_tables, upsert};
 use crate::ctx::Ctx;
@@ -141,7 +142,7 @@ pub async fn import(
     transaction.rollback().await?;
     let mut bad = Vec::new();
     let wanted = Wanted::read(&command.files, &present, &mut bad);
-    if let Some(heading) = bad.iter().find(|row| row.line == rows::HEADING) {
+    if let Some(heading) = bad.iter().find(|row| row.line == HEADING) {
         return Err(Failure::Refused(ImportRefusal::BadHeading(heading.clone())));
     }
     if !bad.is_empty() && command.bad_rows == BadRows::Refuse {

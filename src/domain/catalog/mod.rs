@@ -10,6 +10,7 @@
 
 mod import;
 mod jobs;
+mod lines;
 mod live;
 mod model;
 mod queries;
@@ -20,9 +21,11 @@ mod store;
 
 pub use import::{BadRows, Files, Import, ImportRefusal, ImportReport, Progress, import};
 pub use jobs::{CATALOG_EVERY, STOCK_EVERY, watch};
+pub use lines::BadRow;
 pub use live::{Live, load, refresh_catalog, refresh_stock};
-pub use model::{Brand, Category, Country, Denomination, FaceValueRefusal, KnownCurrency, Product};
-pub use model::{fold, words};
+pub use model::{
+    Brand, Category, Country, Denomination, FaceValueRefusal, KnownCurrency, MOST_UNITS, Product,
+};
+pub use model::{SaleRefusal, fold, words};
 pub use queries::{Currencies, Listed, ProductFilter, ProductOrder};
-pub use rows::BadRow;
 pub use snapshot::{BrokenRow, Snapshot, Tables};

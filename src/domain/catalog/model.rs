@@ -181,14 +181,19 @@ impl Refusal for FaceValueRefusal {
 
     fn message(&self) -> String {
         match self {
-            Self::Malformed => "the face value must be a plain decimal amount, such as \"50.00\"".to_owned(),
+            Self::Malformed => "`faceValue` must be a plain decimal amount, such as \"50.00\"".to_owned(),
             Self::TooPrecise(currency) => {
-                format!("{currency} has {} digits behind the point", currency.minor_units())
+                format!(
+                    "`faceValue` must have {} digits behind the point at most, as {currency} has",
+                    currency.minor_units()
+                )
             }
-            Self::Missing { min, max } => format!("name a face value from {min} to {max}"),
-            Self::NotTheFixedValue(value) => format!("the product comes in {value} only"),
-            Self::OutOfRange { min, max } => format!("the face value must be from {min} to {max}"),
-            Self::OffStep { min, step } => format!("the face value must be {min} and so many times {step}"),
+            Self::Missing { min, max } => format!("`faceValue` is needed, from {min} to {max}"),
+            Self::NotTheFixedValue(value) => {
+                format!("`faceValue` must be {value}, in which alone the product comes, or be left out")
+            }
+            Self::OutOfRange { min, max } => format!("`faceValue` must be from {min} to {max}"),
+            Self::OffStep { min, step } => format!("`faceValue` must be {min} and so many times {step}"),
         }
     }
 
@@ -197,7 +202,58 @@ impl Refusal for FaceValueRefusal {
     }
 }
 
+/// Why a product is not sold, or not in such a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaleRefusal {
+    /// It is not sold at present.
+    Unavailable,
+    /// The quantity is below 1 or above what the product allows.
+    QuantityOutOfRange {
+        /// The largest quantity of an order of the product.
+        most: i32,
+    },
+}
+
+impl Refusal for SaleRefusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unavailable => ErrorCode::ProductUnavailable,
+            Self::QuantityOutOfRange { .. } => ErrorCode::QuantityOutOfRange,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Unavailable => "the product is not sold at present".to_owned(),
+            Self::QuantityOutOfRange { most } => format!("`quantity` must be 1 to {most}"),
+        }
+    }
+
+    fn field(&self) -> Option<Vec<String>> {
+        let field = match self {
+            Self::Unavailable => "productId",
+            Self::QuantityOutOfRange { .. } => "quantity",
+        };
+        Some(vec![field.to_owned()])
+    }
+}
+
+/// The most units of an order, whatever its product allows.
+pub const MOST_UNITS: i32 = 1_000;
+
 impl Product {
+    /// Checks that the product is sold, in such a number.
+    ///
+    /// # Errors
+    /// PRODUCT_UNAVAILABLE, QUANTITY_OUT_OF_RANGE.
+    pub fn check_sale(&self, quantity: i32) -> Result<(), SaleRefusal> {
+        if self.status != ProductStatus::Active {
+            return Err(SaleRefusal::Unavailable);
+        }
+        let most = self.max_quantity.min(MOST_UNITS);
+        if (1..=most).contains(&quantity) { Ok(()) } else { Err(SaleRefusal::QuantityOutOfRange { most }) }
+    }
+
     /// The face value of a unit: the fixed one, which may be named, or the one asked for of a range, on a step.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use super::store::{self, Which};
 use super::{Identity, IdentityRefusal};
 use crate::ctx::Ctx;
 use crate::domain::audit;
-use crate::problem::{Failure, Problem};
+use crate::problem::Failure;
 use crate::store::write;
 
 /// A partner to be opened.
@@ -53,7 +53,7 @@ pub struct NewAdmin {
 /// Opens a partner's account.
 ///
 /// # Errors
-/// FORBIDDEN for anybody but the system; INVALID_INPUT as a refusal.
+/// FORBIDDEN for anybody but the system; INVALID_INPUT as a refusal, of a name that a partner has too.
 pub async fn create_partner(
     ctx: &Ctx,
     command: CreatePartner,
@@ -69,9 +69,16 @@ pub async fn create_partner(
     let facts = json!({ "name": partner.name, "default_currency": partner.default_currency.code() });
     let entry = audit::Entry::new(ctx, "partner.created", partner.id, &facts).about(partner.id);
     let row = partner.clone();
-    write::<_, Problem, _>(&ctx.deps, move |transaction| {
+    write(&ctx.deps, move |transaction| {
         let (row, entry) = (row.clone(), entry.clone());
         Box::pin(async move {
+            let namesake = partners::Entity::find()
+                .filter(partners::Column::Name.eq(&row.name))
+                .one(transaction)
+                .await?;
+            if let Some(namesake) = namesake {
+                return Err(Failure::Refused(IdentityRefusal::PartnerNameTaken(namesake.id)));
+            }
             partners::Entity::insert(row.into_active_model()).exec_without_returning(transaction).await?;
             Ok(audit::record(transaction, &[entry]).await?)
         })

@@ -5,6 +5,7 @@
 //! What is always true: nothing here reads a clock or a table.
 //! What is not here: who carries the rules out.
 
+use entity::ids::PartnerId;
 use entity::state::Scope;
 use entity::timestamp::Timestamp;
 
@@ -55,6 +56,8 @@ pub enum IdentityRefusal {
     NotFound,
     /// Choose another name: an admin has this one.
     NameTaken,
+    /// Choose another name: this partner has it.
+    PartnerNameTaken(PartnerId),
     /// Choose another name: it must be 3 to 64 lower-case letters, digits or `. _ -`, and not begin like a credential's.
     InvalidAdminName,
     /// Choose a password of at least 12 characters other than the name.
@@ -72,6 +75,7 @@ impl Refusal for IdentityRefusal {
             | Self::NoScopes
             | Self::TooManyCredentials
             | Self::NameTaken
+            | Self::PartnerNameTaken(_)
             | Self::InvalidAdminName
             | Self::WeakPassword => ErrorCode::InvalidInput,
         }
@@ -91,6 +95,11 @@ impl Refusal for IdentityRefusal {
             }
             Self::NotFound => "there is no such thing".to_owned(),
             Self::NameTaken => "an admin has this name already".to_owned(),
+            Self::PartnerNameTaken(partner) => {
+                format!(
+                    "{partner} has this name already: choose another, since commands find a partner by its name"
+                )
+            }
             Self::InvalidAdminName => format!(
                 "the name must have 3 to 64 characters of a-z, 0-9, `.`, `_` and `-`, and not begin with \
                  {CREDENTIAL_PREFIX}"
@@ -107,7 +116,7 @@ impl Refusal for IdentityRefusal {
         let field = match self {
             Self::InvalidCredentials | Self::TooManyCredentials => return None,
             Self::InvalidRefreshToken => "refreshToken",
-            Self::InvalidName => "name",
+            Self::InvalidName | Self::PartnerNameTaken(_) => "name",
             Self::NoScopes | Self::ScopeNotGranted(_) => "scopes",
             Self::NotFound => "id",
             Self::NameTaken | Self::InvalidAdminName => "username",

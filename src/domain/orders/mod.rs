@@ -31,6 +31,6 @@ pub use cancel::{OrderName, cancel};
 pub use desk::{Desks, work as work_desks};
 pub use input::{PlaceOrder, Recipient, Reveals};
 pub use place::{Placed, place};
-pub use refusal::{OrderRefusal, field_of};
+pub use refusal::{OrderRefusal, QUANTITY_NULL, field_of};
 pub use reveal::{CodesWanted, MOST_CODES, find_units_of_codes, reveal};
 pub use snapshot::OrderedProduct;

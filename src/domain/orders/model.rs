@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use entity::charges;
+use entity::currency::Currency;
 use entity::ids::ChargeId;
 use entity::money::Money;
 use entity::state::{DeliveryKind, FailurePolicy, OrderFailureCode, OrderStatus, RecipientKind};
@@ -16,11 +17,6 @@ use super::input::{PlaceOrder, Recipient};
 use super::refusal::OrderRefusal;
 use crate::domain::catalog::Product;
 use crate::domain::pricing::Price;
-use entity::currency::Currency;
-use entity::state::ProductStatus;
-
-/// The most units of an order.
-pub const MOST_UNITS: i32 = 1_000;
 
 /// Why units were refunded, for people.
 pub const fn failure_message(code: OrderFailureCode) -> &'static str {
@@ -99,13 +95,7 @@ impl Terms {
 /// # Errors
 /// The first rule that says no.
 pub fn check_product(input: &PlaceOrder, product: &Product, quantity: i32) -> Result<(), OrderRefusal> {
-    if product.status != ProductStatus::Active {
-        return Err(OrderRefusal::ProductUnavailable);
-    }
-    let most = product.max_quantity.min(MOST_UNITS);
-    if !(1..=most).contains(&quantity) {
-        return Err(OrderRefusal::QuantityOutOfRange { most });
-    }
+    product.check_sale(quantity).map_err(OrderRefusal::Sale)?;
     if product.delivery != DeliveryKind::Code && input.policy() == FailurePolicy::AllOrNothing {
         return Err(OrderRefusal::PolicyNotAllowed { delivery: product.delivery });
     }
@@ -191,10 +181,13 @@ pub fn terms_of_charge(
 /// The highest total to accept.
 ///
 /// # Errors
-/// It is no amount of the currency.
+/// It is no amount of the currency, or not above nought, which no total ever is.
 pub fn max_total(input: &PlaceOrder, currency: Currency) -> Result<Option<Money>, OrderRefusal> {
-    let parse = |text: &String| Money::parse(text, currency).map_err(|_| OrderRefusal::MalformedMaxTotal);
-    input.max_total.as_ref().map(parse).transpose()
+    let Some(text) = &input.max_total else { return Ok(None) };
+    match Money::parse(text, currency) {
+        Ok(most) if most.minor > 0 => Ok(Some(most)),
+        _ => Err(OrderRefusal::MalformedMaxTotal),
+    }
 }
 
 /// Whether an order costs more than its caller accepts.

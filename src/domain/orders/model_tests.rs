@@ -4,11 +4,12 @@
 
 use entity::decimal::Decimal;
 use entity::ids::PartnerId;
+use entity::state::ProductStatus;
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::catalog::{Brand, Category, Country, Denomination};
+use crate::domain::catalog::{Brand, Category, Country, Denomination, MOST_UNITS};
 use crate::domain::orders::Reveals;
 
 #[test]

@@ -8,9 +8,12 @@ use entity::currency::Currency;
 use entity::money::Money;
 use entity::state::{DeliveryKind, RecipientKind};
 
-use crate::domain::catalog::FaceValueRefusal;
+use crate::domain::catalog::{FaceValueRefusal, SaleRefusal};
 use crate::domain::pricing::PriceRefusal;
 use crate::problem::{ErrorCode, Refusal};
+
+/// What is told of a null quantity. Absent means one; null is what a program sends that has lost the number.
+pub const QUANTITY_NULL: &str = "`quantity` is null: give the number of units, or leave it out for one";
 
 /// Why an order, or its cancelling, is refused.
 #[derive(Debug, Clone)]
@@ -23,13 +26,10 @@ pub enum OrderRefusal {
     ProductMissing,
     /// There is no such product.
     ProductNotFound,
-    /// The product is not sold at present.
-    ProductUnavailable,
-    /// The quantity is outside 1 to this maximum.
-    QuantityOutOfRange {
-        /// The largest quantity of an order.
-        most: i32,
-    },
+    /// The product is not sold, or not in such a number.
+    Sale(SaleRefusal),
+    /// `quantity` is null, and no charge tells it.
+    QuantityNull,
     /// The face value is none that the product comes in.
     FaceValue(FaceValueRefusal),
     /// The price cannot be told.
@@ -112,11 +112,11 @@ impl Refusal for OrderRefusal {
             Self::MalformedReference
             | Self::WaitOutOfRange
             | Self::ProductMissing
+            | Self::QuantityNull
             | Self::MalformedMaxTotal
             | Self::OneNameNeeded => ErrorCode::InvalidInput,
             Self::ProductNotFound => ErrorCode::ProductNotFound,
-            Self::ProductUnavailable => ErrorCode::ProductUnavailable,
-            Self::QuantityOutOfRange { .. } => ErrorCode::QuantityOutOfRange,
+            Self::Sale(refusal) => refusal.code(),
             Self::FaceValue(refusal) => refusal.code(),
             Self::Price(refusal) => refusal.code(),
             Self::NoWallet { .. } => ErrorCode::CurrencyNotSupported,
@@ -140,21 +140,22 @@ impl Refusal for OrderRefusal {
 
     fn message(&self) -> String {
         match self {
-            Self::MalformedReference => "a reference is 1 to 64 of A-Z a-z 0-9 . _ : -".to_owned(),
-            Self::WaitOutOfRange => "waitMs must be 0 to 30000".to_owned(),
-            Self::ProductMissing => "name a product, or a charge".to_owned(),
+            Self::MalformedReference => "`reference` must be 1 to 64 of A-Z a-z 0-9 . _ : -".to_owned(),
+            Self::WaitOutOfRange => "`waitMs` must be 0 to 30000".to_owned(),
+            Self::ProductMissing => "name a product by `productId`, or a charge by `chargeId`".to_owned(),
             Self::ProductNotFound => "there is no such product".to_owned(),
-            Self::ProductUnavailable => "the product is not sold at present".to_owned(),
-            Self::QuantityOutOfRange { most } => format!("quantity must be 1 to {most}"),
+            Self::Sale(refusal) => refusal.message(),
+            Self::QuantityNull => QUANTITY_NULL.to_owned(),
             Self::FaceValue(refusal) => refusal.message(),
             Self::Price(refusal) => refusal.message(),
             Self::NoWallet { currency } => {
                 format!("there is no wallet in {currency}; choose a currency that you hold")
             }
             Self::MalformedMaxTotal => {
-                "maxTotal must be an amount with no more digits than the settlement currency has".to_owned()
+                "`maxTotal` must be an amount above nought, with no more digits than the settlement currency has"
+                    .to_owned()
             }
-            Self::RecipientRequired { kind } => format!("the product needs recipient.{}", field_of(*kind)),
+            Self::RecipientRequired { kind } => format!("the product needs `recipient.{}`", field_of(*kind)),
             Self::MalformedRecipient { kind: RecipientKind::Phone } => {
                 "a phone number is in E.164, such as +14155550123".to_owned()
             }
@@ -162,27 +163,33 @@ impl Refusal for OrderRefusal {
                 "the recipient must be 1 to 128 printable characters".to_owned()
             }
             Self::RecipientNotTaken => "the product is a code and takes no recipient".to_owned(),
-            Self::RecipientNeedsOneUnit => "an order for a recipient has quantity 1".to_owned(),
+            Self::RecipientNeedsOneUnit => "an order for a recipient has `quantity` 1".to_owned(),
             Self::PolicyNotAllowed { delivery } => format!("ALL_OR_NOTHING does not fit {delivery} products"),
             Self::ChargeNotFound => "there is no such charge".to_owned(),
             Self::ChargeExpired => "the charge has expired; create another".to_owned(),
             Self::ChargeUsed => "another order was placed on the charge; create another".to_owned(),
             Self::ChargeMismatch { field } => {
-                format!("{field} contradicts the charge; leave it out or give its value")
+                format!("`{field}` contradicts the charge; leave it out or give its value")
             }
             Self::PriceChanged { charge } => {
                 let total = Money::from_minor(charge.total_minor, charge.currency);
-                format!("the total is {total}, above maxTotal; order with the charge to accept it")
+                format!("the total is {total}, above `maxTotal`; order with the charge to accept it")
             }
             Self::OutOfStock { available } => format!("only {available} of the units can be had right now"),
             Self::InsufficientFunds { required, available } => {
                 format!("the order costs {required} and the wallet has {available} available")
             }
             Self::IdempotencyMismatch { order, fields } => {
-                format!("the reference belongs to {} with another {}", order.id, fields.join(", "))
+                let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+                format!(
+                    "the reference belongs to {}, which gave or left out differently: {}; repeat its input, or use \
+                     another reference",
+                    order.id,
+                    fields.join(", ")
+                )
             }
             Self::OrderNotFound { .. } => "there is no such order".to_owned(),
-            Self::OneNameNeeded => "give orderId or reference, exactly one of them".to_owned(),
+            Self::OneNameNeeded => "give `orderId` or `reference`, exactly one of them".to_owned(),
             Self::NotCancellable => "nothing of the order can be stopped any more".to_owned(),
         }
     }
@@ -192,10 +199,9 @@ impl Refusal for OrderRefusal {
         match self {
             Self::MalformedReference | Self::IdempotencyMismatch { .. } => path(&["reference"]),
             Self::WaitOutOfRange => path(&["waitMs"]),
-            Self::ProductMissing | Self::ProductNotFound | Self::ProductUnavailable => path(&["productId"]),
-            Self::QuantityOutOfRange { .. } | Self::OutOfStock { .. } | Self::RecipientNeedsOneUnit => {
-                path(&["quantity"])
-            }
+            Self::ProductMissing | Self::ProductNotFound => path(&["productId"]),
+            Self::QuantityNull | Self::OutOfStock { .. } | Self::RecipientNeedsOneUnit => path(&["quantity"]),
+            Self::Sale(refusal) => refusal.field(),
             Self::FaceValue(refusal) => refusal.field(),
             Self::Price(refusal) => refusal.field(),
             Self::NoWallet { .. } => path(&["currency"]),

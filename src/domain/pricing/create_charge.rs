@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use entity::charges;
 use entity::currency::Currency;
-use entity::state::{ProductStatus, Scope};
+use entity::state::Scope;
 
 use super::quote::{draft_charge, price};
 use super::refusals::ChargeRefusal;
@@ -40,16 +40,11 @@ pub async fn create_charge(ctx: &Ctx, input: CreateCharge) -> Result<charges::Mo
     let snapshot = ctx.feature::<catalog::Live>().snapshot();
     let product =
         snapshot.product(&input.product_id).ok_or(Failure::Refused(ChargeRefusal::ProductNotFound))?;
-    let most = product.max_quantity;
-    if !(1..=most).contains(&input.quantity) {
-        return Err(Failure::Refused(ChargeRefusal::QuantityOutOfRange { most }));
-    }
+    let refused = |refusal| Failure::Refused(ChargeRefusal::Sale(refusal));
+    product.check_sale(input.quantity).map_err(refused)?;
     let face = product
         .face_value(input.face_value.as_deref())
         .map_err(|refusal| Failure::Refused(ChargeRefusal::FaceValue(refusal)))?;
-    if product.status != ProductStatus::Active {
-        return Err(Failure::Refused(ChargeRefusal::ProductUnavailable));
-    }
     let currency = input.currency.unwrap_or(actor.default_currency);
     let charge = price(ctx, actor.partner, product, face, currency)
         .and_then(|price| draft_charge(ctx, actor.partner, product, input.quantity, &price))

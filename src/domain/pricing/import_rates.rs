@@ -16,6 +16,7 @@ use entity::timestamp::Timestamp;
 use sea_orm::EntityTrait;
 use serde::Serialize;
 
+use super::model::BASE;
 use super::store::{RateRow, read_environment, read_rates, upsert_rates};
 use crate::ctx::Ctx;
 use crate::domain::audit;
@@ -24,9 +25,10 @@ use crate::store::{Subject, bump, write};
 
 /// How far ahead an observation of a production may lie: a day may have begun elsewhere. A rate dated further ahead is a slip
 /// of the pen, and would pass for fresh until its date has come and gone.
-const AHEAD_IN_PRODUCTION_SECS: i64 = 86_400;
+const DAYS_AHEAD_IN_PRODUCTION: i64 = 1;
 /// In a sandbox rates do not age; there, our own clock's fault must not keep it from starting.
-const AHEAD_IN_SANDBOX_SECS: i64 = 366 * 86_400;
+const DAYS_AHEAD_IN_SANDBOX: i64 = 366;
+const DAY_SECS: i64 = 86_400;
 /// Digits that a rate may have; more would be no observation.
 const MOST_DIGITS: u32 = 18;
 
@@ -59,9 +61,33 @@ pub enum RatesRefusal {
 /// What a rate is judged by.
 struct Judge<'a> {
     known: &'a HashSet<Currency>,
-    /// The latest instant of an observation.
-    latest: Timestamp,
+    /// What the database is for.
+    environment: Environment,
     now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// How many days ahead of now an observation may lie.
+    fn days_ahead(&self) -> i64 {
+        match self.environment {
+            Environment::Production => DAYS_AHEAD_IN_PRODUCTION,
+            Environment::Sandbox => DAYS_AHEAD_IN_SANDBOX,
+        }
+    }
+
+    fn check_instant(&self, as_of: Timestamp) -> Result<(), String> {
+        let days = self.days_ahead();
+        let latest = self.now.plus_seconds(days.saturating_mul(DAY_SECS));
+        if as_of <= latest {
+            return Ok(());
+        }
+        Err(format!(
+            "as_of {as_of} lies in the future, behind {latest}: in a {} a rate may be dated {days} {} ahead of now, {}, at most",
+            self.environment.as_str(),
+            if days == 1 { "day" } else { "days" },
+            self.now,
+        ))
+    }
 }
 
 /// What an import did.
@@ -81,11 +107,9 @@ pub async fn import_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure
     let reader = &ctx.database().reader;
     let known: HashSet<Currency> =
         entity::currencies::Entity::find().all(reader).await?.into_iter().map(|row| row.code).collect();
-    let ahead_secs = match read_environment(reader).await? {
-        Some(Environment::Sandbox) => AHEAD_IN_SANDBOX_SECS,
-        Some(Environment::Production) | None => AHEAD_IN_PRODUCTION_SECS,
-    };
-    let judge = Judge { known: &known, latest: ctx.now.plus_seconds(ahead_secs), now: ctx.now };
+    // Until somebody has said what the database is for, it is judged as a production.
+    let environment = read_environment(reader).await?.unwrap_or(Environment::Production);
+    let judge = Judge { known: &known, environment, now: ctx.now };
     let rows = parse(file, &judge).map_err(Failure::Refused)?;
     let present: HashMap<(Currency, Currency), entity::exchange_rates::Model> =
         read_rates(reader).await?.into_iter().map(|row| ((row.base, row.quote), row)).collect();
@@ -156,8 +180,8 @@ fn read(record: &StringRecord, judge: &Judge<'_>) -> Result<RateRow, String> {
         }
     };
     let (base, quote) = (currency(0)?, currency(1)?);
-    if base != Currency::USD {
-        return Err(format!("the base must be {}, through which all rates are crossed", Currency::USD));
+    if base != BASE {
+        return Err(format!("the base must be {BASE}, through which all rates are crossed"));
     }
     let rate: Decimal = text(2).parse().map_err(|_| format!("{:?} is no plain decimal number", text(2)))?;
     if rate.mantissa() <= 0 || rate.mantissa() >= 10_i128.pow(MOST_DIGITS) || rate.scale() > MOST_DIGITS {
@@ -167,9 +191,7 @@ fn read(record: &StringRecord, judge: &Judge<'_>) -> Result<RateRow, String> {
         return Err(format!("the rate of {base} to itself is 1"));
     }
     let as_of = instant(text(3)).ok_or_else(|| format!("{:?} is neither a day nor an instant", text(3)))?;
-    if as_of > judge.latest {
-        return Err(format!("as_of {as_of} lies in the future, behind {}", judge.latest));
-    }
+    judge.check_instant(as_of)?;
     let source = text(4);
     if source.is_empty() || source.len() > 100 {
         return Err("the source must have 1 to 100 bytes".to_owned());

@@ -13,12 +13,15 @@ use entity::decimal::Decimal;
 use entity::state::Environment;
 use entity::timestamp::Timestamp;
 
-use super::model::{Rule, Rules, cross};
+use super::model::{BASE, Rule, Rules, cross};
 use super::store::{read_environment, read_rates, read_rules};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
 use crate::problem::Problem;
 use crate::store::{Subject, begin_snapshot, versions};
+
+/// The source of the rate of a currency to itself.
+const OF_ITSELF: &str = "the same currency";
 
 /// How much of a currency one unit of the base buys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,7 @@ struct BaseRate {
 #[derive(Debug, Default)]
 struct Rates {
     version: i64,
+    /// Of every currency but the base itself.
     of_base: HashMap<Currency, BaseRate>,
     /// How old a rate may be; `None` without limit.
     max_age_secs: Option<u32>,
@@ -56,7 +60,7 @@ pub struct ExchangeRate {
     pub rate: Decimal,
     /// Where it comes from.
     pub source: String,
-    /// When it was observed: the older of the two that it is crossed from.
+    /// When it was observed: the older of those that it is crossed from; now where nothing is converted.
     pub as_of: Timestamp,
     /// Whether it is too old for new orders and charges.
     pub stale: bool,
@@ -70,16 +74,25 @@ impl Live {
     /// The rate from one currency to another; `None` if either has none.
     pub(super) fn exchange_rate(&self, from: Currency, to: Currency, now: Timestamp) -> Option<ExchangeRate> {
         let rates = self.rates.load();
-        let (from, to) = (rates.of_base.get(&from)?, rates.of_base.get(&to)?);
-        let as_of = from.as_of.min(to.as_of);
-        let source = if from.source == to.source {
-            from.source.clone()
-        } else {
-            format!("{}, {}", from.source, to.source)
+        let of_base = |currency| match rates.of_base.get(&currency) {
+            Some(found) => Some(found.rate),
+            None => (currency == BASE).then_some(Decimal::new(1, 0)),
+        };
+        let rate = cross(of_base(from)?, of_base(to)?)?;
+        // Nothing was observed for a currency in itself: neither has the base an age, nor any that is not converted.
+        let pair = if from == to { [None, None] } else { [from, to].map(|side| rates.of_base.get(&side)) };
+        let used: Vec<&BaseRate> = pair.into_iter().flatten().collect();
+        let as_of = used.iter().map(|found| found.as_of).min().unwrap_or(now);
+        let source = match used.as_slice() {
+            [] => OF_ITSELF.to_owned(),
+            [first, second] if first.source != second.source => {
+                format!("{}, {}", first.source, second.source)
+            }
+            [first, ..] => first.source.clone(),
         };
         let too_old = |secs: u32| now > as_of.plus_seconds(i64::from(secs));
         let stale = rates.max_age_secs.is_some_and(too_old);
-        Some(ExchangeRate { rate: cross(from.rate, to.rate)?, source, as_of, stale })
+        Some(ExchangeRate { rate, source, as_of, stale })
     }
 }
 
@@ -108,7 +121,7 @@ pub async fn load(database: &Database, config: &Config) -> Result<Live, Problem>
 
 fn of_base(rows: Vec<entity::exchange_rates::Model>) -> HashMap<Currency, BaseRate> {
     rows.into_iter()
-        .filter(|row| row.base == Currency::USD)
+        .filter(|row| row.base == BASE && row.quote != BASE)
         .map(|row| (row.quote, BaseRate { rate: row.rate, source: row.source, as_of: row.as_of }))
         .collect()
 }

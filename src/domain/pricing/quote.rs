@@ -12,7 +12,7 @@ use entity::money::Money;
 use entity::timestamp::Timestamp;
 
 use super::live::Live;
-use super::model::{Factors, Subjects, share_as_bps, unit_price};
+use super::model::{BASE, Factors, Subjects, share_as_bps, unit_price};
 use super::refusals::PriceRefusal;
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Product};
@@ -131,7 +131,7 @@ fn conversion(
         return Ok(Conversion { rate, source: None, as_of: None, margin_bps: 0, margin_rule: None });
     }
     let found = live.exchange_rate(from, to, ctx.now);
-    let found = found.ok_or_else(|| match live.exchange_rate(Currency::USD, from, ctx.now) {
+    let found = found.ok_or_else(|| match live.exchange_rate(BASE, from, ctx.now) {
         None => PriceRefusal::NoRate(from),
         Some(_) => PriceRefusal::NoRate(to),
     })?;

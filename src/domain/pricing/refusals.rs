@@ -7,7 +7,7 @@
 use entity::currency::Currency;
 use entity::timestamp::Timestamp;
 
-use crate::domain::catalog::FaceValueRefusal;
+use crate::domain::catalog::{FaceValueRefusal, SaleRefusal};
 use crate::problem::{ErrorCode, Refusal};
 
 /// Why a product has no price in a currency.
@@ -77,13 +77,8 @@ impl Refusal for PriceRefusal {
 pub enum ChargeRefusal {
     /// There is no such product.
     ProductNotFound,
-    /// The product is not sold at present.
-    ProductUnavailable,
-    /// The quantity is below 1 or above what the product allows.
-    QuantityOutOfRange {
-        /// The largest quantity of an order of the product.
-        most: i32,
-    },
+    /// The product is not sold, or not in such a number.
+    Sale(SaleRefusal),
     /// The product does not come in the face value.
     FaceValue(FaceValueRefusal),
     /// There is no price.
@@ -94,8 +89,7 @@ impl Refusal for ChargeRefusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::ProductNotFound => ErrorCode::ProductNotFound,
-            Self::ProductUnavailable => ErrorCode::ProductUnavailable,
-            Self::QuantityOutOfRange { .. } => ErrorCode::QuantityOutOfRange,
+            Self::Sale(refusal) => refusal.code(),
             Self::FaceValue(refusal) => refusal.code(),
             Self::Price(refusal) => refusal.code(),
         }
@@ -104,18 +98,16 @@ impl Refusal for ChargeRefusal {
     fn message(&self) -> String {
         match self {
             Self::ProductNotFound => "there is no product with this id".to_owned(),
-            Self::ProductUnavailable => "the product is not sold at present".to_owned(),
-            Self::QuantityOutOfRange { most } => format!("the quantity must be 1 to {most}"),
+            Self::Sale(refusal) => refusal.message(),
             Self::FaceValue(refusal) => refusal.message(),
             Self::Price(refusal) => refusal.message(),
         }
     }
 
     fn field(&self) -> Option<Vec<String>> {
-        let named = |name: &str| Some(vec![name.to_owned()]);
         match self {
-            Self::ProductNotFound | Self::ProductUnavailable => named("productId"),
-            Self::QuantityOutOfRange { .. } => named("quantity"),
+            Self::ProductNotFound => Some(vec!["productId".to_owned()]),
+            Self::Sale(refusal) => refusal.field(),
             Self::FaceValue(refusal) => refusal.field(),
             Self::Price(refusal) => refusal.field(),
         }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::ids::{PartnerId, PriceRuleId};
 use entity::money::Money;
@@ -56,6 +57,13 @@ pub enum RuleRefusal {
     BadDiscount,
     /// A fee cannot be negative.
     BadFee,
+    /// A fee in this currency would never apply to the product, whose face value is in the other.
+    FeeNeverApplies {
+        /// The fee's.
+        fee: Currency,
+        /// The product's.
+        face: Currency,
+    },
     /// A margin must be a share.
     BadMargin,
     /// There is no such rule.
@@ -66,7 +74,9 @@ impl Refusal for RuleRefusal {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownPartner(_) | Self::UnknownSubject(..) | Self::UnknownRule => ErrorCode::NotFound,
-            Self::BadDiscount | Self::BadFee | Self::BadMargin => ErrorCode::InvalidInput,
+            Self::BadDiscount | Self::BadFee | Self::FeeNeverApplies { .. } | Self::BadMargin => {
+                ErrorCode::InvalidInput
+            }
         }
     }
 
@@ -80,6 +90,9 @@ impl Refusal for RuleRefusal {
                 format!("a discount is a share from 0 to less than 1, of at most {DISCOUNT_DIGITS} digits")
             }
             Self::BadFee => "a fee is not negative".to_owned(),
+            Self::FeeNeverApplies { fee, face } => format!(
+                "a fee in {fee} never applies to this product, whose face value is in {face}: give it in {face}"
+            ),
             Self::BadMargin => "a margin is 0 to less than 10000 hundredths of a per cent".to_owned(),
             Self::UnknownRule => "there is no such rule".to_owned(),
         }
@@ -122,7 +135,7 @@ pub async fn set_rule(
     value: RuleValue,
 ) -> Result<price_rules::Model, Failure<RuleRefusal>> {
     let (kind, value, fee) = value.checked().map_err(Failure::Refused)?;
-    check_target(ctx, &target).await?;
+    check_target(ctx, &target, fee.map(|fee| fee.currency)).await?;
     let rule = price_rules::Model {
         id: PriceRuleId::from_uuid(ctx.uuid()),
         kind,
@@ -147,7 +160,11 @@ pub async fn set_rule(
     .await
 }
 
-async fn check_target(ctx: &Ctx, target: &RuleTarget) -> Result<(), Failure<RuleRefusal>> {
+async fn check_target(
+    ctx: &Ctx,
+    target: &RuleTarget,
+    fee: Option<Currency>,
+) -> Result<(), Failure<RuleRefusal>> {
     let reader = &ctx.database().reader;
     if let Some(partner) = target.partner
         && entity::partners::Entity::find_by_id(partner).one(reader).await?.is_none()
@@ -157,7 +174,14 @@ async fn check_target(ctx: &Ctx, target: &RuleTarget) -> Result<(), Failure<Rule
     let subject = target.subject.clone();
     let found = match target.subject_kind {
         PriceRuleSubject::Product => {
-            entity::products::Entity::find_by_id(subject).one(reader).await?.is_some()
+            let product = entity::products::Entity::find_by_id(subject).one(reader).await?;
+            // A product's face currency never changes.
+            if let Some((face, fee)) = product.as_ref().map(|product| product.face_currency).zip(fee)
+                && face != fee
+            {
+                return Err(Failure::Refused(RuleRefusal::FeeNeverApplies { fee, face }));
+            }
+            product.is_some()
         }
         PriceRuleSubject::Brand => entity::brands::Entity::find_by_id(subject).one(reader).await?.is_some(),
         PriceRuleSubject::Category => {

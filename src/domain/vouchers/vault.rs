@@ -196,6 +196,19 @@ impl Vault {
         self.reload(ctx.database()).await
     }
 
+    /// Opens codes, each beside its row. Whoever calls it has checked who may see them, and has left the audit's row.
+    ///
+    /// # Errors
+    /// As `know` and `open_voucher`.
+    pub async fn open_vouchers<'v>(
+        &self,
+        ctx: &Ctx,
+        sealed: impl IntoIterator<Item = &'v entity::vouchers::Model> + Clone,
+    ) -> Result<Vec<(&'v entity::vouchers::Model, Opened)>, Problem> {
+        self.know(ctx, sealed.clone()).await?;
+        sealed.into_iter().map(|voucher| Ok((voucher, self.open_voucher(voucher)?))).collect()
+    }
+
     /// Opens a voucher. Whoever calls it has checked who may see it, and has left the audit's row.
     ///
     /// # Errors

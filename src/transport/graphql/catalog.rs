@@ -121,7 +121,7 @@ pub struct ExchangeRate {
     rate: Decimal,
     /// Where the rate comes from.
     source: String,
-    /// When it was observed: the older of the two that it is crossed from.
+    /// When it was observed: the older of those that it is crossed from; now for a currency to itself, and the base currency has no age.
     as_of: DateTime,
     /// Whether it is too old for new orders and charges.
     stale: bool,

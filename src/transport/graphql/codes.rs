@@ -13,7 +13,7 @@ use super::loaders::load;
 use super::request_loaders::Loaders;
 use super::types::{DateTime, Money, request};
 use crate::domain::orders::{CodesWanted, MOST_CODES};
-use crate::domain::vouchers::{Secret, vault};
+use crate::domain::vouchers::{Opened, Secret, vault};
 use crate::problem::Problem;
 
 /// What was delivered for a unit: secret, and worth money to whoever reads it.
@@ -114,23 +114,17 @@ async fn open(
     sealed: &[&vouchers::Model],
 ) -> Result<Vec<Voucher>, Problem> {
     let ctx = request(context);
-    let vault = vault(ctx);
-    vault.know(ctx, sealed.iter().copied()).await?;
+    let opened = vault(ctx).open_vouchers(ctx, sealed.iter().copied()).await?;
     let text = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
-    sealed
-        .iter()
-        .map(|code| {
-            let opened = vault.open_voucher(code)?;
-            Ok(Voucher {
-                id: code.id,
-                unit_index: code.unit_index.unwrap_or_default(),
-                face_value: Money::from_minor(code.face_minor, order.face_currency),
-                code: text(opened.code),
-                pin: text(opened.pin),
-                serial: text(opened.serial),
-                redemption_url: text(opened.redemption_url),
-                expires_at: code.expires_at.map(DateTime),
-            })
-        })
-        .collect()
+    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
+        id: code.id,
+        unit_index: code.unit_index.unwrap_or_default(),
+        face_value: Money::from_minor(code.face_minor, order.face_currency),
+        code: text(opened.code),
+        pin: text(opened.pin),
+        serial: text(opened.serial),
+        redemption_url: text(opened.redemption_url),
+        expires_at: code.expires_at.map(DateTime),
+    };
+    Ok(opened.into_iter().map(voucher).collect())
 }

@@ -218,7 +218,7 @@ pub enum UnitStatus {
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "entity::state::FailurePolicy")]
 pub enum FailurePolicy {
-    /// Deliver what can be had, try the rest until the deadline, then refund it.
+    /// Deliver what can be had, try the rest until the deadline, then refund it. One unit that can be had is enough for an order to be accepted, whatever its quantity: the rest stays held until `deadlineAt`.
     BestEffort,
     /// Deliver all units or none. Not for direct and top-up products.
     AllOrNothing,

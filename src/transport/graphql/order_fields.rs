@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, OneofObject, SimpleObject};
 use entity::state::{RecipientKind, Scope};
 
 use super::enums::{FailurePolicy, OrderStatus};
@@ -71,8 +71,8 @@ impl From<RecipientInput> for Recipient {
 pub struct CreateOrderInput {
     /// The product's id; may be absent with `chargeId`.
     product_id: Option<ID>,
-    /// How many units, 1 to 1,000; may be absent with `chargeId`, 1 otherwise.
-    quantity: Option<i32>,
+    /// How many units, 1 to 1,000; 1 if absent, or the charge's with `chargeId`, beside which alone it may be null.
+    quantity: MaybeUndefined<i32>,
     /// The partner's own name for this purchase, 1 to 64 of A-Z a-z 0-9 . _ : -, kept for ever. Repeating it repeats the answer, never the purchase.
     reference: String,
     /// The face value of one unit, in the product's face currency; needed for a range.
@@ -81,7 +81,7 @@ pub struct CreateOrderInput {
     currency: Option<CurrencyCode>,
     /// The charge whose price is to be paid.
     charge_id: Option<ID>,
-    /// Refuse with PRICE_CHANGED above this total, in the settlement currency.
+    /// Refuse with PRICE_CHANGED above this total, in the settlement currency; more than nought.
     max_total: Option<MoneyAmount>,
     /// Who receives it, for products with `requiredInputs`; quantity 1 only.
     recipient: Option<RecipientInput>,
@@ -96,10 +96,13 @@ pub struct CreateOrderInput {
 const DEFAULT_WAIT_MS: i32 = 900;
 
 impl CreateOrderInput {
-    fn command(self, reveals: Reveals) -> PlaceOrder {
-        PlaceOrder {
+    fn command(self, reveals: Reveals) -> Result<PlaceOrder, OrderRefusal> {
+        if self.quantity.is_null() && self.charge_id.is_none() {
+            return Err(OrderRefusal::QuantityNull);
+        }
+        Ok(PlaceOrder {
             product_id: self.product_id.map(|id| id.to_string()),
-            quantity: self.quantity,
+            quantity: self.quantity.take(),
             reference: self.reference,
             face_value: self.face_value.map(|amount| amount.0),
             currency: self.currency.map(|code| code.0),
@@ -109,7 +112,7 @@ impl CreateOrderInput {
             wait_ms: self.wait_ms.unwrap_or(DEFAULT_WAIT_MS),
             failure_policy: self.failure_policy.map(Into::into),
             reveals,
-        }
+        })
     }
 }
 
@@ -227,7 +230,11 @@ impl OrdersMutation {
         Slot::of(context).forget(request(context));
         let asks_for_codes = context.look_ahead().field("order").field("vouchers").exists();
         let reveals = if asks_for_codes { Reveals::Codes } else { Reveals::Nothing };
-        match domain::place(request(context), input.command(reveals)).await {
+        let placed = match input.command(reveals) {
+            Ok(command) => domain::place(request(context), command).await,
+            Err(refusal) => Err(Failure::Refused(refusal)),
+        };
+        match placed {
             Ok(placed) => Some(Ok(CreateOrderPayload {
                 order: Some(Order::with_codes(placed.order, placed.codes)),
                 replayed: placed.replayed,

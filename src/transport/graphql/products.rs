@@ -173,7 +173,7 @@ impl Product {
         Stock { available, max_quantity: snapshot.max_quantity(&self.0) }
     }
 
-    /// The price of one unit for the calling partner as an order would pay it now; null if it cannot be told, such as while rates are stale.
+    /// The price of one unit for the calling partner as an order would pay it now; null if it cannot be told: the product does not come in `faceValue`, nobody settles in `currency`, or rates are stale. `createCharge` says which.
     async fn price(
         &self,
         context: &Context<'_>,

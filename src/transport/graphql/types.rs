@@ -32,7 +32,18 @@ fn text<T: InputType>(
 ) -> InputValueResult<T> {
     match &value {
         Value::String(text) => parse(text).ok_or_else(|| InputValueError::custom(wanted)),
-        _ => Err(InputValueError::expected_type(value)),
+        other => Err(InputValueError::custom(format!("{wanted}; it must be a string, not {}", kind(other)))),
+    }
+}
+
+/// What a value is that is no string, for people.
+fn kind(value: &Value) -> String {
+    match value {
+        Value::Number(number) => format!("the number {number}"),
+        Value::Boolean(_) => "a boolean".to_owned(),
+        Value::Enum(word) => format!("the word {word} without quotes"),
+        Value::List(_) => "a list".to_owned(),
+        _ => "an object".to_owned(),
     }
 }
 

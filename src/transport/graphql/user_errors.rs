@@ -62,7 +62,7 @@ pub struct InsufficientFundsError {
     pub(super) field: Option<Vec<String>>,
     /// What the order costs.
     pub(super) required: Money,
-    /// What the wallet had available.
+    /// What the wallet had available. A selection that also reads `OutOfStockError.available`, which is a number of units, needs an alias for one of them.
     pub(super) available: Money,
 }
 
@@ -75,7 +75,7 @@ pub struct OutOfStockError {
     pub(super) message: String,
     /// The path of the offending input field, beginning with "input"; null if no field is at fault.
     pub(super) field: Option<Vec<String>>,
-    /// How many units could be had at that moment.
+    /// How many units could be had at that moment. A selection that also reads `InsufficientFundsError.available`, which is money, needs an alias for one of them.
     pub(super) available: i32,
 }
 
@@ -90,7 +90,7 @@ pub struct IdempotencyMismatchError {
     field: Option<Vec<String>>,
     /// The order that holds the reference.
     order: Order,
-    /// The input fields whose values differ from that order's.
+    /// The input fields that were given otherwise than for that order; one that was left out in the one call and spelled out in the other differs, `failurePolicy` alone excepted.
     differing_fields: Vec<String>,
 }
 

@@ -14,10 +14,10 @@ use entity::timestamp::Timestamp;
 use serde::Serialize;
 
 use super::gate::{Answer, Call, Outcome};
-use super::problem_details::of_failure;
+use super::problem_details::{ProblemDetails, of_failure};
 use super::shapes::Money;
 use crate::ctx::Ctx;
-use crate::domain::orders::queries;
+use crate::domain::orders::{QUANTITY_NULL, queries};
 use crate::domain::pricing::{self, CreateCharge};
 use crate::problem::Problem;
 
@@ -121,6 +121,9 @@ async fn order_of(ctx: &Ctx, charge: ChargeId) -> Result<Option<OrderId>, Proble
 /// `POST /api/v1/charges`
 pub async fn create(call: Call) -> Outcome {
     let Call { ctx, members, .. } = &call;
+    if members.is_null("quantity") {
+        return Err(ProblemDetails::of_input("quantity", QUANTITY_NULL));
+    }
     let command = CreateCharge {
         product_id: members.required_text("product_id")?,
         quantity: members.whole("quantity")?.unwrap_or(1),

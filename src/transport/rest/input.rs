@@ -2,13 +2,14 @@
 //!
 //! Lives here: [`Members`] and [`Parameters`], which read one value each by name and type.
 //! Always true: a name that the operation does not take, and a value of another type, is refused by name; null is the same
-//! as absent, as it is in GraphQL.
+//! as absent, as it is in GraphQL, unless an operation asks.
 //! Not here: what an operation takes (mod.rs), and whether a value is any good (domain).
 
 use axum::extract::Query;
 use axum::http::Uri;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
+use entity::timestamp::Timestamp;
 use serde_json::{Map, Value};
 
 use super::problem_details::ProblemDetails;
@@ -34,6 +35,9 @@ impl Members {
     /// 400 for what is not a JSON object, 422 for a member that is not taken.
     pub fn read(body: &[u8], taken: &[&str]) -> Result<Self, ProblemDetails> {
         let bad = |detail: String| ProblemDetails::new(ErrorCode::BadRequest, detail);
+        if body.is_empty() {
+            return Err(bad(format!("the body is empty: send a JSON object; taken are: {}", listed(taken))));
+        }
         let value: Value = serde_json::from_slice(body).map_err(|error| {
             bad(format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
         })?;
@@ -57,6 +61,11 @@ impl Members {
         format!("{}{name}", self.path)
     }
 
+    /// Whether null stands there, for the few members where that is no way to leave them out.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(Value::is_null)
+    }
+
     fn value(&self, name: &str) -> Option<&Value> {
         self.values.get(name).filter(|value| !value.is_null())
     }
@@ -70,7 +79,7 @@ impl Members {
         let Some(value) = self.value(name) else { return Ok(None) };
         let read = read(value);
         read.map(Some)
-            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} must be {wanted}")))
+            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("`{name}` must be {wanted}")))
     }
 
     /// A text.
@@ -81,7 +90,7 @@ impl Members {
     /// A text that may not be absent.
     pub fn required_text(&self, name: &str) -> Result<String, ProblemDetails> {
         self.text(name)?
-            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("{name} is required")))
+            .ok_or_else(|| ProblemDetails::of_input(self.full(name), format!("`{name}` is required")))
     }
 
     /// A whole number of 32 bits.
@@ -158,7 +167,7 @@ impl Parameters {
                 return Err(ProblemDetails::of_input(name, detail));
             }
             if given.iter().take(at).any(|(earlier, _)| earlier == name) {
-                return Err(ProblemDetails::of_input(name, format!("{name} may be given once")));
+                return Err(ProblemDetails::of_input(name, format!("`{name}` may be given once")));
             }
         }
         Ok(Self(given))
@@ -178,7 +187,19 @@ impl Parameters {
     pub fn parse<T: std::str::FromStr>(&self, name: &str, wanted: &str) -> Result<Option<T>, ProblemDetails> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let parsed = text.parse().map(Some);
-        parsed.map_err(|_| ProblemDetails::of_input(name, format!("{name} must be {wanted}")))
+        parsed.map_err(|_| ProblemDetails::of_input(name, format!("`{name}` must be {wanted}")))
+    }
+
+    /// An instant.
+    pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, ProblemDetails> {
+        let wanted = match self.text(name) {
+            // A form's blank, which `+` stands for in a query: the offset of an instant was not escaped.
+            Some(text) if text.contains(' ') => {
+                "an RFC 3339 instant, in which `+` is written as %2B in an address"
+            }
+            _ => "an RFC 3339 instant, such as 2026-11-22T18:54:00Z",
+        };
+        self.parse(name, wanted)
     }
 
     /// A country. One that is not known is an empty page; what is no country's code at all is refused, as in GraphQL.
@@ -196,7 +217,7 @@ impl Parameters {
     /// The page that `cursor` and `limit` ask for.
     pub fn page(&self) -> Result<PageRequest, ProblemDetails> {
         let size = u32::try_from(self.limit()?).ok().filter(|size| (1..=100).contains(size));
-        let size = size.ok_or_else(|| Problem::bad_argument("limit", "limit must be 1 to 100"))?;
+        let size = size.ok_or_else(|| Problem::bad_argument("limit", "`limit` must be 1 to 100"))?;
         let after = self.text("cursor").map(|cursor| decode_cursor("cursor", cursor)).transpose()?;
         Ok(PageRequest { slice: Slice::First, size, after, before: None })
     }

@@ -22,10 +22,10 @@ use crate::ctx::Ctx;
 use crate::domain::orders::model::failure_message;
 use crate::domain::orders::queries::{self, OrderFilter};
 use crate::domain::orders::{
-    self as domain, CodesWanted, OrderName, OrderedProduct, PlaceOrder, Recipient, Reveals,
+    self as domain, CodesWanted, OrderName, OrderRefusal, OrderedProduct, PlaceOrder, Recipient, Reveals,
 };
-use crate::domain::vouchers::{Secret, vault};
-use crate::problem::Problem;
+use crate::domain::vouchers::{Opened, Secret, vault};
+use crate::problem::{Failure, Problem};
 use crate::store::encode_cursor;
 
 /// What placing an order takes.
@@ -153,24 +153,17 @@ async fn codes(
 }
 
 async fn open(ctx: &Ctx, order: &orders::Model, sealed: &[vouchers::Model]) -> Result<Vec<Voucher>, Problem> {
-    let vault = vault(ctx);
-    vault.know(ctx, sealed).await?;
-    sealed
-        .iter()
-        .map(|code| {
-            let opened = vault.open_voucher(code)?;
-            Ok(Voucher {
-                id: code.id,
-                unit_index: code.unit_index.unwrap_or_default(),
-                face_value: Money::from_minor(code.face_minor, order.face_currency),
-                code: opened.code,
-                pin: opened.pin,
-                serial: opened.serial,
-                redemption_url: opened.redemption_url,
-                expires_at: code.expires_at,
-            })
-        })
-        .collect()
+    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
+        id: code.id,
+        unit_index: code.unit_index.unwrap_or_default(),
+        face_value: Money::from_minor(code.face_minor, order.face_currency),
+        code: opened.code,
+        pin: opened.pin,
+        serial: opened.serial,
+        redemption_url: opened.redemption_url,
+        expires_at: code.expires_at,
+    };
+    Ok(vault(ctx).open_vouchers(ctx, sealed).await?.into_iter().map(voucher).collect())
 }
 
 /// The member of `recipient` that names one of a kind.
@@ -191,6 +184,10 @@ fn recipient(members: &Members) -> Result<Option<Recipient>, ProblemDetails> {
 }
 
 fn command(members: &Members) -> Result<PlaceOrder, ProblemDetails> {
+    let charge_id = members.text("charge_id")?;
+    if members.is_null("quantity") && charge_id.is_none() {
+        return Err(of_order(Failure::Refused(OrderRefusal::QuantityNull)));
+    }
     let policies: Vec<&str> = FailurePolicy::ALL.iter().map(|policy| policy.as_str()).collect();
     Ok(PlaceOrder {
         product_id: members.text("product_id")?,
@@ -198,7 +195,7 @@ fn command(members: &Members) -> Result<PlaceOrder, ProblemDetails> {
         reference: members.required_text("reference")?,
         face_value: members.amount("face_value")?,
         currency: members.currency("currency")?,
-        charge_id: members.text("charge_id")?,
+        charge_id,
         max_total: members.amount("max_total")?,
         recipient: recipient(members)?,
         wait_ms: members.whole("wait_ms")?.unwrap_or(DEFAULT_WAIT_MS),
@@ -244,7 +241,7 @@ pub async fn list(call: Call) -> Outcome {
         return list_since(&call).await;
     };
     if let Some(other) = parameters.names().find(|name| *name != "reference") {
-        return Err(ProblemDetails::of_input(other, format!("{other} does not go with reference")));
+        return Err(ProblemDetails::of_input(other, format!("`{other}` does not go with `reference`")));
     }
     let found = find(ctx, OrderName::Reference(reference.to_owned())).await?;
     let mut data = Vec::new();
@@ -256,9 +253,8 @@ pub async fn list(call: Call) -> Outcome {
 
 async fn list_since(call: &Call) -> Outcome {
     let Call { ctx, parameters, .. } = call;
-    let instant = "an RFC 3339 instant, such as 2026-11-22T18:54:00Z";
     let filter =
-        OrderFilter { created_since: parameters.parse("created_since", instant)?, ..OrderFilter::default() };
+        OrderFilter { created_since: parameters.instant("created_since")?, ..OrderFilter::default() };
     let page = queries::list(ctx, &filter, &parameters.page()?)
         .await
         .map_err(|problem| ProblemDetails::from(problem).renamed("after", "cursor"))?;

@@ -84,6 +84,39 @@ both_databases! {
         assert_eq!(message, "`filter.country`: a country is an ISO 3166-1 alpha-2 code in capitals, such as US.");
     }
 
+    async fn a_value_that_is_no_string_is_told_that_one_is_wanted(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for (name, value, shown, wanted) in [
+            ("maxTotal", json!(50), "50", "an amount is a plain decimal number as a string, such as \"12.50\"; it must be \
+                a string, not the number 50"),
+            ("faceValue", json!(50.5), "50.5", "an amount is a plain decimal number as a string, such as \"12.50\"; it \
+                must be a string, not the number 50.5"),
+            ("currency", json!(true), "true", "a currency is an active ISO 4217 code in capitals, such as USD; it must be a \
+                string, not a boolean"),
+        ] {
+            let message = format!("`input.{name}`: {wanted}.");
+            let input = json!({ "productId": "steam_wallet_50_usd", "reference": "r", name: value });
+            let named = told(&partner.graphql(CREATE_ORDER, json!({ "input": input })).await);
+            assert_eq!(named.0, message);
+            let input = format!("{{ productId: \"steam_wallet_50_usd\", reference: \"r\", {name}: {shown} }}");
+            let inline = format!("mutation {{ createOrder(input: {input}) {{ order {{ id }} }} }}");
+            assert_eq!(told(&partner.graphql(&inline, json!({})).await), named);
+        }
+        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
+    }
+
+    async fn a_word_that_is_none_of_an_enum_is_told_which_there_are(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for (policy, field) in [(json!("HOPE"), "failurePolicy"), (json!(1), "failurePolicy")] {
+            let input = json!({ "productId": "steam_wallet_50_usd", "reference": "r", "failurePolicy": policy });
+            let (message, extensions) = told(&partner.graphql(CREATE_ORDER, json!({ "input": input })).await);
+            assert_eq!(message, "`input.failurePolicy`: the value is not of type FailurePolicy: it must be one of \
+                BEST_EFFORT, ALL_OR_NOTHING.");
+            assert_eq!(extensions["field"], json!(["input", field]));
+        }
+        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
+    }
+
     async fn a_malformed_amount_of_an_order_names_its_field_and_buys_nothing(app: SmallCatalog) {
         let partner = app.partner().await;
         for name in ["faceValue", "maxTotal", "currency"] {

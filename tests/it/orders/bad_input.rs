@@ -62,6 +62,53 @@ both_databases! {
         quoted.payload("createCharge");
     }
 
+    /// Null is what a program sends that has lost the number; to leave it out is to mean one.
+    async fn a_null_quantity_buys_nothing(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let before = rows(&app).await;
+        let refused = order(&partner, json!({ "productId": STEAM_50, "quantity": null, "reference": "null" })).await;
+        let errors = refused.expect_user_errors("createOrder", &[("INVALID_INPUT", "input.quantity")]);
+        assert_eq!(errors[0]["message"], "`quantity` is null: give the number of units, or leave it out for one");
+        let charge = json!({ "productId": STEAM_50, "quantity": null });
+        let refused = partner.graphql(CHARGE, json!({ "input": charge })).await;
+        refused.expect_status(400).expect_errors(&[("BAD_USER_INPUT", "")]);
+        assert_eq!(refused.body_at("errors.0.extensions.field"), &json!(["input", "quantity"]));
+        assert_eq!(new_rows(&app, &before).await, BTreeMap::new());
+        // A variable that is not given leaves its field out, as if it were not written.
+        let document = "mutation Buy($quantity: Int) {
+            createOrder(input: { productId: \"steam_wallet_50_usd\", quantity: $quantity, reference: \"absent\" }) {
+                order { quantity } userErrors { code message field } } }";
+        let null = partner.graphql(document, json!({ "quantity": null })).await;
+        null.expect_user_errors("createOrder", &[("INVALID_INPUT", "input.quantity")]);
+        let absent = partner.graphql(document, json!({})).await;
+        assert_eq!(absent.payload("createOrder")["order"]["quantity"], 1);
+        // Beside a charge nothing is guessed: the charge has the number.
+        let made = partner.graphql(CHARGE, json!({ "input": { "productId": STEAM_50, "quantity": 3 } })).await;
+        let charge = made.payload("createCharge")["charge"]["id"].clone();
+        let bought = order(&partner, json!({ "chargeId": charge, "quantity": null, "reference": "null" })).await;
+        assert_eq!(bought.payload("createOrder")["order"]["quantity"], 3);
+    }
+
+    /// Every total is above nought: such a bound is a slip of the pen, and no reason to quote a price.
+    async fn a_highest_total_of_nothing_is_refused_by_field(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let made = partner.graphql(CHARGE, json!({ "input": { "productId": STEAM_50 } })).await;
+        let charge = made.payload("createCharge")["charge"]["id"].clone();
+        let before = rows(&app).await;
+        for most in ["-1", "0", "0.00", "-49.40"] {
+            for of in [json!({ "productId": STEAM_50 }), json!({ "chargeId": charge })] {
+                let mut input = of;
+                input.as_object_mut().unwrap().extend([
+                    ("maxTotal".to_owned(), json!(most)),
+                    ("reference".to_owned(), json!("nothing")),
+                ]);
+                let refused = order(&partner, input).await;
+                refused.expect_user_errors("createOrder", &[("INVALID_INPUT", "input.maxTotal")]);
+            }
+        }
+        assert_eq!(new_rows(&app, &before).await, BTreeMap::new());
+    }
+
     async fn a_currency_that_nobody_settles_in_is_refused_by_field(app: SmallCatalog) {
         let partner = app.partner().await;
         let before = rows(&app).await;

@@ -63,10 +63,17 @@ both_databases! {
             (json!({ "charge_id": "chg_none" }), 409, "CHARGE_NOT_FOUND", "charge_id"),
             (json!({ "reference": "a b" }), 422, "INVALID_INPUT", "reference"),
             (json!({ "wait_ms": 30_001 }), 422, "INVALID_INPUT", "wait_ms"),
+            (json!({ "quantity": null }), 422, "INVALID_INPUT", "quantity"),
+            (json!({ "max_total": "-1" }), 422, "INVALID_INPUT", "max_total"),
+            (json!({ "max_total": "0.00" }), 422, "INVALID_INPUT", "max_total"),
         ] {
             expect(&partner.post(ORDERS, &order(more)).await, status, code, field);
         }
-        assert_eq!(app.order_count().await, 0);
+        let charges = "SELECT count(*) FROM charges";
+        assert_eq!(app.database.number(charges).await, 1, "the one of PRICE_CHANGED");
+        let no_number = json!({ "product_id": STEAM_50, "quantity": null });
+        expect(&partner.post("/api/v1/charges", &no_number).await, 422, "BAD_USER_INPUT", "quantity");
+        assert_eq!((app.order_count().await, app.database.number(charges).await), (0, 1));
     }
 
     async fn an_empty_wallet_is_402_with_what_it_has_and_what_is_due(app: SmallCatalog) {
@@ -119,12 +126,17 @@ both_databases! {
             ("/api/v1/wallets?cursor=b3RoZXI", "cursor"),
             ("/api/v1/orders?cursor=b3RoZXI", "cursor"),
             ("/api/v1/orders?created_since=yesterday", "created_since"),
+            ("/api/v1/orders?created_since=2026-11-22T10:00:00+02:00", "created_since"),
             ("/api/v1/orders?reference=r1&limit=5", "limit"),
             ("/api/v1/events?after=b3RoZXI", "after"),
             ("/api/v1/events?limit=101", "limit"),
         ] {
             expect(&partner.get(address).await, 422, "BAD_USER_INPUT", field);
         }
+        let unescaped = partner.get("/api/v1/orders?created_since=2026-11-22T10:00:00+02:00").await;
+        let detail = "`created_since` must be an RFC 3339 instant, in which `+` is written as %2B in an address";
+        assert_eq!(unescaped.body["detail"], detail);
+        partner.get("/api/v1/orders?created_since=2026-11-22T10:00:00%2B02:00").await.expect_status(200);
         let long = "x".repeat(101);
         expect(&partner.get(&format!("/api/v1/products?search={long}")).await, 422, "BAD_USER_INPUT", "search");
         // What is well-formed and unknown is an empty page.
@@ -138,7 +150,7 @@ both_databases! {
         let partner = app.partner().await;
         let token = &partner.session.token;
         let good = json!({ "product_id": STEAM_50, "reference": "r1" }).to_string();
-        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"] {
+        for content_type in ["", "text/plain", "text/plain; charset=utf-8", "application/x-www-form-urlencoded", "application/json; charset=latin1"] {
             let refused = app.post_text(ORDERS, token, content_type, good.clone()).await;
             expect(&refused, 415, "BAD_REQUEST", "");
         }
@@ -146,6 +158,11 @@ both_databases! {
             let refused = app.post_text(ORDERS, token, "application/json", body).await;
             expect(&refused, 400, "BAD_REQUEST", "");
         }
+        let empty = app.post_text(ORDERS, token, "application/json", "").await;
+        let told = empty.body["detail"].as_str().unwrap();
+        assert!(told.starts_with("the body is empty: send a JSON object; taken are: product_id, quantity, "), "{told}");
+        let accepted = app.post_text(ORDERS, token, "application/json; charset=utf-8", "{}").await;
+        expect(&accepted, 422, "BAD_USER_INPUT", "reference");
         let large = json!({ "product_id": STEAM_50, "reference": "r".repeat(1_000_000) }).to_string();
         expect(&app.post_text(ORDERS, token, "application/json", large).await, 413, "PAYLOAD_TOO_LARGE", "");
         assert_eq!(app.order_count().await, 0);
@@ -219,13 +236,14 @@ both_databases! {
             (Method::GET, ORDERS, "", "", begin("Unauthorized", 401),
                 "sign in first: this needs a valid access token\",\"code\":\"UNAUTHENTICATED\"}"),
             (Method::GET, "/nothing", "", "", begin("Not Found", 404),
-                "There is nothing at this address.\",\"code\":\"NOT_FOUND\"}"),
+                "there is nothing at this address: /openapi.json lists every address of the REST facade, and GraphQL is at \
+                /graphql\",\"code\":\"NOT_FOUND\"}"),
             (Method::DELETE, ORDERS, "", "", begin("Method Not Allowed", 405),
                 "this address takes other methods: see Allow\",\"code\":\"BAD_REQUEST\"}"),
             (Method::POST, ORDERS, token, "[]", begin("Bad Request", 400),
                 "the body must be one JSON object\",\"code\":\"BAD_REQUEST\"}"),
             (Method::GET, "/api/v1/orders?limit=0", token, "", begin("Unprocessable Entity", 422),
-                "limit must be 1 to 100\",\"code\":\"BAD_USER_INPUT\",\"field\":\"limit\"}"),
+                "`limit` must be 1 to 100\",\"code\":\"BAD_USER_INPUT\",\"field\":\"limit\"}"),
             (Method::POST, ORDERS, token, &order.to_string(), begin("Payment Required", 402),
                 "the order costs 49.40 USD and the wallet has 10.00 USD available\",\"code\":\"INSUFFICIENT_FUNDS\",\
                 \"required\":{\"amount\":\"49.40\",\"currency\":\"USD\"},\"available\":{\"amount\":\"10.00\",\"currency\":\"USD\"}}"),

@@ -102,7 +102,14 @@ impl Coercion<'_> {
                 Json::String(text) if definition.values.contains_key(text.as_str()) => {
                     Some(Value::Enum(Name::new(text)))
                 }
-                _ => self.mismatch(name),
+                _ => {
+                    let words: Vec<&str> = definition.values.keys().map(|word| word.as_str()).collect();
+                    self.fault(&format!(
+                        "the value is not of type {name}: it must be one of {}",
+                        words.join(", ")
+                    ));
+                    None
+                }
             },
             _ => self.scalar(name, value),
         }
