@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -36,6 +36,8 @@ use crate::transport::http::{self, AppState};
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 /// How often the sealed copies of refresh tokens that are too old to be given again are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(2);
+/// How often PostgreSQL is had to look into tables that have begun to fill.
+const LEARN_EVERY: Duration = Duration::from_secs(1);
 /// How long background work rests after a panic, which may well come again.
 const AFTER_PANIC: Duration = Duration::from_millis(200);
 
@@ -139,6 +141,7 @@ pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     work.spawn(keep("keys", with(), vouchers::watch));
     work.spawn(keep("sweeper", with(), sweep));
     work.spawn(keep("forgetter", with(), forget));
+    work.spawn(keep("statistics", with(), learn));
     work.spawn(keep("feed", with(), feed::run));
     work.spawn(keep("worker", with(), orders::jobs::run));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
@@ -182,6 +185,20 @@ async fn forget(deps: Arc<Deps>) {
         timer.tick().await;
         if let Err(problem) = identity::forget_successors(&deps).await {
             tracing::warn!(%problem, "sealed refresh tokens were not forgotten; it is tried again");
+        }
+    }
+}
+
+async fn learn(deps: Arc<Deps>) {
+    if deps.database.backend() != DbBackend::Postgres {
+        return;
+    }
+    let mut timer = tokio::time::interval(LEARN_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        if let Err(error) = store::learn(&deps.database).await {
+            tracing::warn!(%error, "PostgreSQL did not look into its tables; it is tried again");
         }
     }
 }

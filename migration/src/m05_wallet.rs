@@ -32,7 +32,6 @@ crate::dialect::migration! {
             WHERE reference IS NOT NULL",
         "CREATE UNIQUE INDEX ledger_transactions_one_sale ON ledger_transactions (order_id) WHERE kind = 'SALE'",
         "CREATE UNIQUE INDEX ledger_transactions_one_hold ON ledger_transactions (order_id) WHERE kind = 'HOLD'",
-        "CREATE INDEX ledger_transactions_by_order ON ledger_transactions (order_id)",
         "CREATE TABLE postings (
             transaction_id {text} NOT NULL {sqlite:REFERENCES ledger_transactions (id)},
             line INTEGER NOT NULL CHECK (line >= 1),

@@ -9,6 +9,7 @@ mod installation;
 mod paging;
 mod pools;
 mod rowset;
+mod statistics;
 mod transaction;
 mod versions;
 
@@ -19,6 +20,7 @@ pub use pools::open;
 pub use pools::ping;
 pub use pools::unusable;
 pub use rowset::{ColumnKind, insert_all, insertion, json, rowset};
+pub use statistics::learn;
 pub use transaction::{
     Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, engine_clock, expect_all,
     is_repeatable, statement, write,
