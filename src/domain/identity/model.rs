@@ -195,7 +195,7 @@ impl Rate {
         now.micros().saturating_add(self.burst_micros).saturating_sub(self.interval_micros)
     }
 
-    /// The latest theoretical arrival that is believed: what lies further ahead than two bursts was written by a clock that was
+    /// The latest theoretical arrival that is believed: what lies further ahead than two bursts was written while the clock was
     /// wrong.
     pub(super) fn latest_believed(self, now: Timestamp) -> i64 {
         now.micros().saturating_add(self.burst_micros.saturating_mul(2))
