@@ -20,7 +20,7 @@ use entity::currency::Currency;
 use entity::state::ProductStatus;
 
 /// The most units of an order.
-pub const MOST_UNITS: i32 = 1_000;
+pub const MOST_ORDER_UNITS: i32 = 1_000;
 
 /// Why units were refunded, for people.
 pub const fn failure_message(code: OrderFailureCode) -> &'static str {
@@ -102,7 +102,7 @@ pub fn check_product(input: &PlaceOrder, product: &Product, quantity: i32) -> Re
     if product.status != ProductStatus::Active {
         return Err(OrderRefusal::ProductUnavailable);
     }
-    let most = product.max_quantity.min(MOST_UNITS);
+    let most = product.max_quantity.min(MOST_ORDER_UNITS);
     if !(1..=most).contains(&quantity) {
         return Err(OrderRefusal::QuantityOutOfRange { most });
     }
