@@ -64,29 +64,38 @@ impl Ids for SystemIds {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test moves it; the database's stands for one with it.
 #[derive(Debug)]
-pub struct FixedClock(AtomicI64);
+pub struct FixedClock {
+    present: AtomicI64,
+    wrong_by: AtomicI64,
+}
 
 impl FixedClock {
     /// A clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.micros()))
+        Self { present: AtomicI64::new(now.micros()), wrong_by: AtomicI64::new(0) }
     }
 
     /// Moves the clock by this many milliseconds; back if negative.
     pub fn advance_millis(&self, millis: i64) {
-        self.0.fetch_add(millis.saturating_mul(1_000), Ordering::SeqCst);
+        self.present.fetch_add(millis.saturating_mul(1_000), Ordering::SeqCst);
+    }
+
+    /// From here on the process's clock is ahead of the database's by this many milliseconds; behind if negative.
+    pub fn put_ahead_millis(&self, millis: i64) {
+        self.wrong_by.store(millis.saturating_mul(1_000), Ordering::SeqCst);
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        let present = self.present.load(Ordering::SeqCst);
+        Timestamp::from_micros(present.saturating_add(self.wrong_by.load(Ordering::SeqCst)))
     }
 
     fn of_database(&self) -> Option<Timestamp> {
-        Some(self.now())
+        Some(Timestamp::from_micros(self.present.load(Ordering::SeqCst)))
     }
 }
 

@@ -8,30 +8,28 @@ use sea_orm_migration::prelude::{DbErr, SchemaManager};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// Runs statements, each with the engine's own words in place of `{text}`, `{bytes}` and `{hot}` (room on each page for rows
-/// that are updated all the time). `{sqlite: …}` stands on SQLite alone, as a statement `sqlite: …` does, and a statement
-/// `postgres: …` on PostgreSQL: a foreign key to a table that comes later is said in the table there, and added to it here.
+/// that are updated all the time). A statement `postgres: …` stands on PostgreSQL alone.
 ///
 /// Guards of rows, by triggers that every writer meets:
 /// - `immutable table`: no row is ever changed or removed;
 /// - `frozen table when condition`: not once its columns, as `OLD.column`, say so;
+/// - `frozen table (columns) when condition`: the same, but only these columns are kept from change;
 /// - `kept table while condition`: no row is ever changed, nor removed while the condition holds, which may look elsewhere;
-/// - `child table (column) of parent (key)`: no row goes in without its parent. On PostgreSQL it stands for a foreign key to
-///   rows that are never removed, where rows go in by the hundred: it asks once a statement and not once a row. SQLite has
-///   the foreign key itself.
+/// - `child table (column) of parent (key)`: no row goes in without its parent. It stands for a foreign key to rows that are
+///   never removed, where rows go in by the hundred: PostgreSQL asks once a statement, not once a row.
+///
+/// A statement that names a column changes it, be it to what it is: so both engines judge `UPDATE OF`.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let connection = manager.get_connection();
     let backend = manager.get_database_backend();
     for statement in statements {
         let expanded = match statement.split_once(' ') {
             Some(("immutable", table)) => frozen(backend, table, "TRUE"),
-            Some(("frozen", guard)) => guarded(guard, " when ", |table, when| frozen(backend, table, when))?,
-            Some(("kept", guard)) => {
-                guarded(guard, " while ", |table, so_long| kept(backend, table, so_long))?
-            }
+            Some(("frozen", guard)) => guarded(guard, "when", |rows, when| frozen(backend, rows, when))?,
+            Some(("kept", guard)) => guarded(guard, "while", |table, so_long| kept(backend, table, so_long))?,
             Some(("child", relation)) => no_orphans(backend, relation)?,
             Some(("postgres:", rest)) if backend == DbBackend::Postgres => vec![rest.to_owned()],
-            Some(("sqlite:", rest)) if backend == DbBackend::Sqlite => vec![rest.to_owned()],
-            Some(("postgres:" | "sqlite:", _)) => Vec::new(),
+            Some(("postgres:", _)) => Vec::new(),
             _ => vec![words(backend, statement)],
         };
         for one in expanded {
@@ -46,45 +44,38 @@ fn words(backend: DbBackend, statement: &str) -> String {
         DbBackend::Postgres => ("TEXT COLLATE \"C\"", "BYTEA", " WITH (fillfactor = 70)"),
         _ => ("TEXT", "BLOB", ""),
     };
-    sqlite_only(backend, statement).replace("{text}", text).replace("{bytes}", bytes).replace("{hot}", hot)
+    statement.replace("{text}", text).replace("{bytes}", bytes).replace("{hot}", hot)
 }
 
-/// Leaves what stands in `{sqlite: …}` on SQLite, and takes it out elsewhere.
-fn sqlite_only(backend: DbBackend, statement: &str) -> String {
-    let mut parts = statement.split("{sqlite:");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (inside, behind) = part.split_once('}').unwrap_or((part, ""));
-        if backend == DbBackend::Sqlite {
-            text.push_str(inside);
-        }
-        text.push_str(behind);
-    }
-    text
-}
-
-/// The statements of a guard that is written as a table, a word and a condition.
+/// The statements of a guard that is written as what it guards, a word and a condition.
 fn guarded(
     guard: &str,
     word: &str,
     statements: impl Fn(&str, &str) -> Vec<String>,
 ) -> Result<Vec<String>, DbErr> {
-    let (table, condition) =
-        guard.split_once(word).ok_or_else(|| DbErr::Migration(format!("a guard without{word}: {guard}")))?;
-    Ok(statements(table, condition))
+    let (rows, condition) = guard
+        .split_once(&format!(" {word} "))
+        .ok_or_else(|| DbErr::Migration(format!("a guard without `{word}`: {guard}")))?;
+    Ok(statements(rows.trim_end(), condition))
 }
 
-/// Refuses changes and removals of the rows of which the condition is true.
-fn frozen(backend: DbBackend, table: &str, condition: &str) -> Vec<String> {
-    let mut all =
-        vec![refuse(backend, table, "UPDATE", condition), refuse(backend, table, "DELETE", condition)];
+/// Refuses changes and removals of the rows of which the condition is true; where columns are named, changes of those alone.
+fn frozen(backend: DbBackend, rows: &str, condition: &str) -> Vec<String> {
+    let (table, change) = match rows.split_once(" (") {
+        Some((table, columns)) => (table, format!("UPDATE OF {}", columns.trim_end_matches(')'))),
+        None => (rows, "UPDATE".to_owned()),
+    };
+    let mut all = vec![
+        refuse(backend, (table, "update"), &change, condition),
+        refuse(backend, (table, "delete"), "DELETE", condition),
+    ];
     all.extend(refuse_truncate(backend, table));
     all
 }
 
 /// Refuses every change, and removals while the condition is true.
 fn kept(backend: DbBackend, table: &str, condition: &str) -> Vec<String> {
-    let mut all = vec![refuse(backend, table, "UPDATE", "TRUE")];
+    let mut all = vec![refuse(backend, (table, "update"), "UPDATE", "TRUE")];
     match backend {
         // The WHEN of PostgreSQL's triggers sees the row alone: a function of its own looks elsewhere.
         DbBackend::Postgres => all.extend([
@@ -99,35 +90,40 @@ fn kept(backend: DbBackend, table: &str, condition: &str) -> Vec<String> {
                  FOR EACH ROW EXECUTE FUNCTION {table}_no_delete()"
             ),
         ]),
-        _ => all.push(refuse(backend, table, "DELETE", condition)),
+        _ => all.push(refuse(backend, (table, "delete"), "DELETE", condition)),
     }
     all.extend(refuse_truncate(backend, table));
     all
 }
 
-/// Refuses rows without their parent; whatever inserts them.
+/// Refuses rows without their parent, whatever inserts them.
 fn no_orphans(backend: DbBackend, relation: &str) -> Result<Vec<String>, DbErr> {
-    if backend != DbBackend::Postgres {
-        return Ok(Vec::new());
-    }
-    let (child, parent) = relation
+    let ((table, column), (parent, key)) = relation
         .split_once(" of ")
         .and_then(|(child, parent)| Some((column_of(child)?, column_of(parent)?)))
         .ok_or_else(|| DbErr::Migration(format!("not a relation: {relation}")))?;
-    let ((table, column), (parent, key)) = (child, parent);
-    Ok(vec![
-        format!(
-            "CREATE FUNCTION {table}_no_orphans() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF EXISTS (SELECT FROM fresh WHERE NOT EXISTS
-                (SELECT FROM {parent} p WHERE p.{key} = fresh.{column}))
-             THEN RAISE EXCEPTION '{table} go to {parent} that exist' USING ERRCODE = 'foreign_key_violation';
-             END IF; RETURN NULL; END $$"
-        ),
-        format!(
-            "CREATE TRIGGER {table}_no_orphans AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh
-             FOR EACH STATEMENT EXECUTE FUNCTION {table}_no_orphans()"
-        ),
-    ])
+    let orphan = |row: &str| format!("NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.{key} = {row}.{column})");
+    let says = format!("'{table} go to {parent} that exist'");
+    Ok(match backend {
+        DbBackend::Postgres => vec![
+            format!(
+                "CREATE FUNCTION {table}_no_orphans() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF EXISTS (SELECT 1 FROM fresh WHERE {}) THEN
+                    RAISE EXCEPTION {says} USING ERRCODE = 'foreign_key_violation';
+                 END IF; RETURN NULL; END $$",
+                orphan("fresh")
+            ),
+            format!(
+                "CREATE TRIGGER {table}_no_orphans AFTER INSERT ON {table} REFERENCING NEW TABLE AS fresh \
+                 FOR EACH STATEMENT EXECUTE FUNCTION {table}_no_orphans()"
+            ),
+        ],
+        _ => vec![format!(
+            "CREATE TRIGGER {table}_no_orphans BEFORE INSERT ON {table} WHEN {} BEGIN \
+             SELECT RAISE(ABORT, {says}); END",
+            orphan("NEW")
+        )],
+    })
 }
 
 /// A table and its column, of `table (column)`.
@@ -135,15 +131,15 @@ fn column_of(text: &str) -> Option<(&str, &str)> {
     text.strip_suffix(')')?.split_once(" (")
 }
 
-fn refuse(backend: DbBackend, table: &str, verb: &str, condition: &str) -> String {
-    let name = format!("{table}_no_{}", verb.to_lowercase());
+/// Both engines judge the columns and the condition first: a change that is allowed calls nothing.
+fn refuse(backend: DbBackend, (table, name): (&str, &str), change: &str, condition: &str) -> String {
     match backend {
         DbBackend::Postgres => format!(
-            "CREATE TRIGGER {name} BEFORE {verb} ON {table} \
+            "CREATE TRIGGER {table}_no_{name} BEFORE {change} ON {table} \
              FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse_change()"
         ),
         _ => format!(
-            "CREATE TRIGGER {name} BEFORE {verb} ON {table} WHEN {condition} BEGIN \
+            "CREATE TRIGGER {table}_no_{name} BEFORE {change} ON {table} WHEN {condition} BEGIN \
              SELECT RAISE(ABORT, '{table} keeps its rows as they are'); END"
         ),
     }
@@ -176,6 +172,11 @@ macro_rules! migration {
 
         #[async_trait::async_trait]
         impl MigrationTrait for Migration {
+            /// On SQLite too, which the library leaves open: a process that ends in the middle leaves nothing of the step.
+            fn use_transaction(&self) -> Option<bool> {
+                Some(true)
+            }
+
             async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
                 crate::dialect::run(manager, &[$($up),+]).await
             }

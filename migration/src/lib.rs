@@ -1,9 +1,9 @@
 //! The schema, for SQLite and PostgreSQL from one source.
 //!
-//! What lives here: one migration a feature, written as SQL in which only four words differ between the engines (see
-//! `dialect`), so that a reader sees the very table that the database has.
+//! What lives here: the steps of the schema, written as SQL in which only a few words differ between the engines (see `dialect`),
+//! so that a reader sees the very table that the database has. A step is what can be taken back, and applied again, by itself.
 //! What is always true: every amount, state and reference is guarded by a constraint here, and what must never change is
-//! guarded by a trigger on both engines.
+//! guarded by a trigger on both engines; a step is done whole or not at all.
 //! What is not here: data; sandboxes are filled by `src/cli/serve.rs`, through the same doors as productions.
 
 mod dialect;
@@ -11,10 +11,9 @@ mod m01_installation;
 mod m02_identity;
 mod m03_catalog;
 mod m04_pricing;
-mod m05_wallet;
-mod m06_vouchers;
-mod m07_orders;
-mod m08_events_audit;
+mod m05_keys;
+mod m06_books;
+mod m07_audit;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -31,10 +30,9 @@ impl MigratorTrait for Migrator {
             Box::new(m02_identity::Migration),
             Box::new(m03_catalog::Migration),
             Box::new(m04_pricing::Migration),
-            Box::new(m05_wallet::Migration),
-            Box::new(m06_vouchers::Migration),
-            Box::new(m07_orders::Migration),
-            Box::new(m08_events_audit::Migration),
+            Box::new(m05_keys::Migration),
+            Box::new(m06_books::Migration),
+            Box::new(m07_audit::Migration),
         ]
     }
 }

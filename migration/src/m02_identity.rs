@@ -5,7 +5,7 @@ crate::dialect::migration! {
     up: [
         "CREATE TABLE partners (
             id {text} PRIMARY KEY,
-            name {text} NOT NULL,
+            name {text} NOT NULL UNIQUE,
             status {text} NOT NULL CHECK (status IN ('ACTIVE', 'SUSPENDED')),
             default_currency {text} NOT NULL CHECK (length(default_currency) = 3),
             created_at BIGINT NOT NULL

@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 use migration::{Migrator, MigratorTrait};
+use sea_orm::DbErr;
 use serde_json::json;
 
 use super::{CliError, answer, serve};
 use crate::app::{self, Schema};
 use crate::config::Config;
 use crate::ctx::Database;
-use crate::problem::ErrorCode;
+use crate::problem::{ErrorCode, Problem};
 use crate::store;
 
 /// What to do with the schema.
@@ -60,7 +61,7 @@ async fn migrate(database: &Database, config: &Config, command: &MigrateCommand)
     let before = app::read_schema(database).await?;
     match command {
         MigrateCommand::Status => return Ok(before),
-        MigrateCommand::Up => Migrator::up(&database.writer, None).await?,
+        MigrateCommand::Up => up(database).await?,
         MigrateCommand::Down { .. } if before.applied.is_empty() => return Ok(before),
         MigrateCommand::Down { steps, force } => {
             // A server on the file would go on without its tables.
@@ -76,8 +77,34 @@ async fn migrate(database: &Database, config: &Config, command: &MigrateCommand)
                     ),
                 });
             }
-            Migrator::down(&database.writer, u32::try_from(steps).ok()).await?;
+            down(database, steps).await?;
         }
     }
     Ok(app::read_schema(database).await?)
+}
+
+/// Applies the steps that are missing. Each is done whole or not at all, so that the first that is missing afterwards is the
+/// one that failed.
+///
+/// # Errors
+/// What the database says, naming the step.
+pub(super) async fn up(database: &Database) -> Result<(), CliError> {
+    let Err(error) = Migrator::up(&database.writer, None).await else { return Ok(()) };
+    let pending = app::read_schema(database).await?.pending;
+    Err(stopped(error, pending.first(), "applied"))
+}
+
+/// Takes back the latest steps. As above, the last that is there afterwards is the one that failed.
+async fn down(database: &Database, steps: usize) -> Result<(), CliError> {
+    let Err(error) = Migrator::down(&database.writer, u32::try_from(steps).ok()).await else { return Ok(()) };
+    let applied = app::read_schema(database).await?.applied;
+    Err(stopped(error, applied.last(), "taken back"))
+}
+
+fn stopped(error: DbErr, step: Option<&String>, done: &str) -> CliError {
+    let step = step.map_or("a step", String::as_str);
+    let message = format!(
+        "{step} could not be {done}, and nothing of it was; mend what stands in its way and run the same again"
+    );
+    Problem { message: message.into(), ..error.into() }.into()
 }

@@ -30,12 +30,12 @@ pub enum PartnerCommand {
     List,
     /// Stop a partner: its sessions end, and it cannot sign in
     Suspend {
-        /// Its id (prt_…), or its name if no other has it
+        /// Its id (prt_…), or its name
         partner: String,
     },
     /// Let a suspended partner sign in again
     Resume {
-        /// Its id (prt_…), or its name if no other has it
+        /// Its id (prt_…), or its name
         partner: String,
     },
     /// Make, list or revoke the keys with which a partner's programs sign in
@@ -48,7 +48,7 @@ pub enum PartnerCommand {
 pub enum CredentialCommand {
     /// Make a credential; its secret is shown once
     Create {
-        /// The partner's id (prt_…), or its name if no other has it
+        /// The partner's id (prt_…), or its name
         partner: String,
         /// What it is for, 1 to 100 characters
         #[arg(long)]
@@ -59,7 +59,7 @@ pub enum CredentialCommand {
     },
     /// List a partner's credentials, oldest first
     List {
-        /// The partner's id (prt_…), or its name if no other has it
+        /// The partner's id (prt_…), or its name
         partner: String,
     },
     /// Revoke a credential and end its sessions

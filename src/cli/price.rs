@@ -44,7 +44,7 @@ pub enum PriceCommand {
 /// For whom and about what a rule is.
 #[derive(Debug, Args)]
 pub struct TargetArguments {
-    /// For this partner alone: its id (prt_…), or its name if no other has it; for all partners if absent
+    /// For this partner alone: its id (prt_…), or its name; for all partners if absent
     #[arg(long)]
     partner: Option<String>,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use entity::currency::Currency;
 use entity::money::Money;
 use entity::partners;
-use sea_orm::{EntityTrait, PaginatorTrait};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use super::{CliError, progress};
@@ -44,8 +44,8 @@ pub(super) async fn fill(ctx: &Ctx) -> Result<(), CliError> {
     if entity::vouchers::Entity::find().count(reader).await? == 0 {
         generate_codes(ctx).await?;
     }
-    // The oldest of that name: an operator may have opened another.
-    let known = identity::list_partners_named(ctx, PARTNER).await?.into_iter().next();
+    let demo = entity::partners::Entity::find().filter(entity::partners::Column::Name.eq(PARTNER));
+    let known = demo.one(reader).await?;
     let file = ctx.config().data_dir.join("sandbox-credentials.json");
     let is_new = known.is_none();
     let partner = open_partner(ctx, known).await?;

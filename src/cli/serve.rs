@@ -1,21 +1,21 @@
 //! `octopus serve`: the server.
 //!
 //! What lives here: what happens between the start of the process and its first answer, and how it is told to stop.
-//! What is always true: a database keeps the environment of its first server; on SQLite one server at a time; a sandbox is
-//! filled by the same functions as a production.
+//! What is always true: an address that is taken refuses before anything is made; a database keeps the environment of its first
+//! server; on SQLite one server at a time; a sandbox is filled by the same functions as a production.
 //! What is not here: what a sandbox begins with (`sandbox.rs`), how requests are answered (`transport`).
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use entity::state::Environment;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::DbBackend;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, sandbox};
+use super::{CliError, migrate, sandbox};
 use crate::app::{self, OpenError};
 use crate::clock::{Clock, SystemClock, SystemIds};
 use crate::config::Config;
@@ -29,25 +29,28 @@ use crate::transport::ops;
 /// Serves until SIGINT or SIGTERM, then lets what is under way end.
 ///
 /// # Errors
-/// `Failed` if another server has the SQLite file, the database is for another environment, or its schema is behind; what the
-/// database, the keys or the address say.
+/// `Failed` if an address is taken, another server has the SQLite file, the database is for another environment, or its schema
+/// is behind; what the database or the keys say.
 pub async fn run(config: Config) -> Result<(), CliError> {
     telemetry::start(&config.log, config.log_format)
         .map_err(|error| CliError::Usage(format!("log: {error}")))?;
+    let listener = listen(config.listen, "--listen").await?;
+    let operators = match config.ops_listen {
+        Some(address) => Some(listen(address, "--ops-listen").await?),
+        None => None,
+    };
     let lock = lock(&config)?;
     let database = store::open(&config).await?;
-    migrate(&database).await?;
+    prepare_schema(&database).await?;
     let environment = environment(&database, &config).await?;
     store::close(database).await;
     if environment == Environment::Sandbox && !keys::are_there(&config.keys_dir) {
         keys::init(&config.keys_dir, &SystemIds::default()).map_err(Problem::unavailable)?;
     }
 
-    // Before the sandbox is filled: an address that is taken should not cost the wait.
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| CliError::Failed(format!("{}: {error}", config.listen)))?;
-    serve_operators(&config).await?;
+    if let Some(operators) = operators {
+        tokio::spawn(ops::serve(operators, telemetry::start_metrics()?));
+    }
     let deps = app::open(config, Arc::new(SystemClock), Arc::new(SystemIds::default())).await?;
     if environment == Environment::Sandbox {
         sandbox::fill(&Ctx::system(Arc::clone(&deps))).await?;
@@ -59,13 +62,13 @@ pub async fn run(config: Config) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Shows metrics on the operator's address, if there is one.
-async fn serve_operators(config: &Config) -> Result<(), CliError> {
-    let Some(address) = config.ops_listen else { return Ok(()) };
-    let taken = |error| CliError::Failed(format!("{address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(taken)?;
-    tokio::spawn(ops::serve(listener, telemetry::start_metrics()?));
-    Ok(())
+/// Takes an address; who calls before the server is ready waits for it.
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        CliError::Failed(format!(
+            "cannot listen on {address}: {error}; stop what listens there, or choose another address with {setting}"
+        ))
+    })
 }
 
 /// Holds `<database>.serve.lock` on SQLite, as long as the file lives. Two servers on one file would each believe that its
@@ -88,12 +91,12 @@ pub(super) fn lock(config: &Config) -> Result<Option<File>, CliError> {
 
 /// Brings the schema up to date where one process alone decides: on SQLite, and on an empty database. A schema that several
 /// nodes share is changed by a person, with `octopus migrate up`.
-async fn migrate(database: &Database) -> Result<(), CliError> {
+async fn prepare_schema(database: &Database) -> Result<(), CliError> {
     let schema = app::read_schema(database).await?;
     let alone = database.backend() == DbBackend::Sqlite || schema.applied.is_empty();
     match schema.pending.as_slice() {
         [] => Ok(()),
-        _ if alone => Ok(Migrator::up(&database.writer, None).await?),
+        _ if alone => migrate::up(database).await,
         _ => Err(OpenError::Behind(schema.pending).into()),
     }
 }

@@ -27,7 +27,7 @@ const FUNDS_A_STATEMENT: usize = 1_000;
 pub enum WalletCommand {
     /// Pay money in, once for each reference; opens the wallet if there is none
     Credit {
-        /// The partner's id (prt_…), or its name if no other has it
+        /// The partner's id (prt_…), or its name
         #[arg(long)]
         partner: String,
         /// The wallet's currency, such as USD
@@ -45,13 +45,13 @@ pub enum WalletCommand {
     },
     /// List wallets with what they have
     List {
-        /// Only those of this partner: its id (prt_…), or its name if no other has it
+        /// Only those of this partner: its id (prt_…), or its name
         #[arg(long)]
         partner: Option<String>,
     },
     /// Write every entry of a wallet, oldest first
     Statement {
-        /// The partner's id (prt_…), or its name if no other has it
+        /// The partner's id (prt_…), or its name
         #[arg(long)]
         partner: String,
         /// The wallet's currency, such as USD

@@ -22,7 +22,7 @@ pub use pools::unusable;
 pub use rowset::{ColumnKind, insert_all, insertion, json, rowset};
 pub use statistics::learn;
 pub use transaction::{
-    Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, engine_clock, expect_all,
-    is_repeatable, statement, write,
+    Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, database_now, engine_clock,
+    expect_all, is_repeatable, statement, write,
 };
 pub use versions::{Subject, bump, versions};

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::timestamp::Timestamp;
 use futures_util::future::BoxFuture;
 use sea_orm::{
-    AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait, Value,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 use tracing::Instrument;
 
@@ -157,14 +158,26 @@ pub fn can_hold(text: &str) -> bool {
     !text.contains('\0')
 }
 
-/// The database's own present in microseconds since 1970, as an expression: the one clock by which leases go, since the clocks
-/// of nodes differ.
+/// The database's own present in microseconds since 1970, as an expression: the one clock by which leases and shared throttles
+/// go, since the clocks of nodes differ.
 pub fn database_clock(deps: &Deps) -> String {
     let fixed = deps.clock.of_database();
     fixed.map_or_else(|| engine_clock(deps.database.backend()).to_owned(), |fixed| fixed.micros().to_string())
 }
 
-/// The same, where no test stands for it: for what only servers and commands tell each other.
+/// Reads that clock.
+///
+/// # Errors
+/// What the database says.
+pub async fn database_now(deps: &Deps) -> Result<Timestamp, DbErr> {
+    let reader = &deps.database.reader;
+    let select =
+        statement(reader.get_database_backend(), format!("SELECT {} AS present", database_clock(deps)), []);
+    let row = reader.query_one_raw(select).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("the database's clock".to_owned()))?.try_get("", "present")
+}
+
+/// The same expression, where no test stands for it: for what only servers and commands tell each other.
 pub const fn engine_clock(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",

@@ -2,6 +2,8 @@
 //! Always true: only `serve` and `migrate up` make anything; every other command says what to run. Not here: what commands do
 //! on a database that is as it should be.
 
+use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 
 use super::support::database::{Contents, Dialect, TestDatabase};
@@ -52,6 +54,24 @@ both_databases! {
             let told = binary.run(&[&words(line), ["--json"].as_slice()].concat()).await.json();
             assert_eq!(told["applied"].as_array().unwrap().len(), 0, "{line}");
             assert_eq!(tables(&database).await, before, "{line}");
+        }
+        database.remove().await;
+    }
+
+    /// The next start, with another address or another environment, should find things as this one did.
+    async fn a_server_whose_address_is_taken_makes_nothing_and_says_what_to_do(app: Tables) {
+        let database = TestDatabase::fresh(app.database.dialect(), Contents::Nothing).await;
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let before = tables(&database).await;
+        for (setting, flag) in [("OCTOPUS_LISTEN", "--listen"), ("OCTOPUS_OPS_LISTEN", "--ops-listen")] {
+            let binary = Binary::on(&database).with("OCTOPUS_LISTEN", "127.0.0.1:0").with(setting, &address);
+            let refused = binary.run(&["serve"]).await.expect_code(1);
+            let told = format!("cannot listen on {address}: Address already in use");
+            assert!(refused.stderr.contains(&told), "{refused:#?}");
+            assert!(refused.stderr.contains(&format!("choose another address with {flag}")), "{refused:#?}");
+            assert_eq!(tables(&database).await, before);
+            assert_eq!(fs::read_dir(database.folder.path()).unwrap().count(), 0, "no file, no folder, no lock");
         }
         database.remove().await;
     }

@@ -2,10 +2,13 @@
 //! Always true: time passes only by the fixed clock, and a session does not live through it. Not here: refresh tokens and counts
 //! of sign-ins (`identity/sessions.rs`).
 
+use entity::ids::ChargeId;
 use futures_util::future::join_all;
+use octopus_cards::domain::pricing::SweptCharges;
 use octopus_cards::domain::{events, pricing};
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::orders::order;
 use super::support::app::{Partner, TestApp};
@@ -33,6 +36,18 @@ async fn watched(partner: &Partner, after: &Value, kind: &str) -> Socket {
     socket.subscribe("1", updates, json!({ "after": after })).await;
     assert_eq!(socket.next_data("1").await, json!({ "orderUpdates": { "type": kind } }));
     socket
+}
+
+fn swept(seen: usize, removed: u64) -> SweptCharges {
+    SweptCharges { seen, removed }
+}
+
+/// A charge for one unit.
+async fn charge(partner: &Partner) -> String {
+    let create = "mutation($input: CreateChargeInput!) { createCharge(input: $input) {
+        charge { id } userErrors { code message field } } }";
+    let answer = partner.graphql(create, json!({ "input": { "productId": STEAM_50 } })).await;
+    answer.text("createCharge.charge.id").to_owned()
 }
 
 /// The code with which a subscription ends, or how else it went on.
@@ -149,29 +164,77 @@ both_databases! {
     }
 
     async fn a_charge_that_nobody_used_is_forgotten_a_month_after_it_expired(app: SmallCatalog) {
-        let create = "mutation($input: CreateChargeInput!) { createCharge(input: $input) {
-            charge { id } userErrors { code message field } } }";
         let read = "query($id: ID!) { charge(id: $id) { id } }";
         let mut sweeper = pricing::ChargeSweep::default();
         let partner = app.partner().await;
-        let mut ids = Vec::new();
-        for _ in 0..2 {
-            let charge = partner.graphql(create, json!({ "input": { "productId": STEAM_50 } })).await;
-            ids.push(charge.text("createCharge.charge.id").to_owned());
-        }
+        let ids = [charge(&partner).await, charge(&partner).await];
         order(&partner, json!({ "chargeId": ids[0], "reference": "used" })).await.payload("createOrder");
         app.advance_secs(600 + 30 * DAY);
-        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 0);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(0, 0));
         let partner = app.partner().await;
         let late = order(&partner, json!({ "chargeId": ids[1], "reference": "late" })).await;
         late.expect_user_errors("createOrder", &[("CHARGE_EXPIRED", "input.chargeId")]);
         app.advance_secs(1);
-        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 1);
-        assert_eq!(sweeper.run(&app.system()).await.unwrap(), 0);
-        assert_eq!(pricing::ChargeSweep::default().run(&app.system()).await.unwrap(), 0);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(2, 1));
         assert_eq!(partner.graphql(read, json!({ "id": ids[0] })).await.text("charge.id"), ids[0]);
         assert_eq!(partner.graphql(read, json!({ "id": ids[1] })).await.at("charge"), &Value::Null);
         let gone = order(&partner, json!({ "chargeId": ids[1], "reference": "late" })).await;
         gone.expect_user_errors("createOrder", &[("CHARGE_NOT_FOUND", "input.chargeId")]);
     }
+
+    /// Charges that were used are kept for ever: to look at all of them again and again would take ever longer.
+    async fn a_sweep_of_charges_looks_at_each_but_once_until_the_server_begins_anew(app: SmallCatalog) {
+        let partner = app.partner().await;
+        for reference in ["first", "second"] {
+            let used = charge(&partner).await;
+            order(&partner, json!({ "chargeId": used, "reference": reference })).await.payload("createOrder");
+        }
+        // More than go at once, all of one instant.
+        multiply_charge(&app, "first", 1_100).await;
+        app.advance_secs(600 + 30 * DAY + 1);
+        let mut sweeper = pricing::ChargeSweep::default();
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(1_102, 1_100));
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(0, 0));
+        assert_eq!(app.database.number("SELECT count(*) FROM charges").await, 2);
+
+        let partner = app.partner().await;
+        charge(&partner).await;
+        app.advance_secs(600 + 30 * DAY + 1);
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(1, 1));
+        assert_eq!(pricing::ChargeSweep::default().run(&app.system()).await.unwrap(), swept(2, 0));
+    }
+
+    /// As when the database is away for a moment: nothing is passed over.
+    async fn a_sweep_of_charges_that_failed_goes_on_from_where_it_was(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let used = charge(&partner).await;
+        order(&partner, json!({ "chargeId": used, "reference": "first" })).await.payload("createOrder");
+        multiply_charge(&app, "first", 700).await;
+        app.advance_secs(600 + 30 * DAY + 1);
+        let mut sweeper = pricing::ChargeSweep::default();
+        app.database.execute("CREATE TABLE holders (charge_id TEXT REFERENCES charges (id));
+            INSERT INTO holders SELECT max(id) FROM charges WHERE id NOT IN (SELECT charge_id FROM orders)").await;
+        sweeper.run(&app.system()).await.unwrap_err();
+        let left = app.database.number("SELECT count(*) FROM charges").await;
+        assert_eq!(left, 201, "what the first page had is gone, the second has one that is held");
+        app.database.execute("DROP TABLE holders").await;
+        assert_eq!(sweeper.run(&app.system()).await.unwrap(), swept(201, 200));
+    }
+}
+
+/// Gives the charge of an order so many companions that nobody used.
+async fn multiply_charge(app: &TestApp, reference: &str, count: u128) {
+    const COLUMNS: &str = "partner_id, product_id, quantity, face_minor, face_currency, currency, discount, discount_rule,
+        fee_minor, fee_rule, rate, rate_source, rate_as_of, margin_bps, margin_rule, unit_price_minor, unit_sales_minor,
+        unit_fx_minor, unit_fee_minor, unit_rounding_minor, total_minor, created_at, expires_at";
+    let of_order = format!("(SELECT o.charge_id FROM orders o WHERE o.reference = '{reference}')");
+    // Their ids sort ahead of its own, and they expire at the same instant.
+    let ids: Vec<String> =
+        (1..=count).map(|n| format!("('{}')", ChargeId::from_uuid(Uuid::from_u128(n)))).collect();
+    let sql = format!(
+        "INSERT INTO charges (id, {COLUMNS}) SELECT made.column1, {COLUMNS}
+        FROM charges c CROSS JOIN (VALUES {}) AS made WHERE c.id = {of_order}",
+        ids.join(", ")
+    );
+    app.database.execute(&sql).await;
 }

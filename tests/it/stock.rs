@@ -218,19 +218,6 @@ both_databases! {
         assert_eq!(opened(&app, STEAM_50).await.len(), 200);
     }
 
-    async fn a_recipient_is_sealed_to_its_order(app: SmallCatalog) {
-        use entity::ids::OrderId;
-        let ctx = app.system();
-        let order = OrderId::from_uuid(ctx.uuid());
-        let (sealed, key) = vault(&ctx).seal_recipient(&ctx, order, "+14155550123").await.unwrap();
-        assert!(!sealed.0.windows(7).any(|bytes| bytes == b"4155550"));
-        assert_eq!(count(&app, "data_keys WHERE purpose = 'recipient'").await, 1);
-        let (again, same) = vault(&ctx).seal_recipient(&ctx, order, "+14155550123").await.unwrap();
-        assert!(same == key && again != sealed, "a nonce is never used twice");
-        let uses = "SELECT uses FROM data_keys WHERE purpose = 'recipient'";
-        assert_eq!(app.database.number(uses).await, 1_024, "uses are put aside in blocks");
-    }
-
     async fn a_wrong_or_missing_key_refuses_and_writes_nothing(app: SmallCatalog) {
         use std::os::unix::fs::PermissionsExt;
         let ctx = app.system();

@@ -15,7 +15,7 @@ use super::support::process::Binary;
 use breaking::{break_books, findings, sell};
 
 mod breakers;
-mod breaking;
+pub mod breaking;
 mod guards;
 
 #[test]

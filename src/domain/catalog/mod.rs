@@ -24,7 +24,7 @@ pub use jobs::{CATALOG_EVERY, STOCK_EVERY, watch};
 pub use lines::BadRow;
 pub use live::{Live, load, refresh_catalog, refresh_stock};
 pub use model::{
-    Brand, Category, Country, Denomination, FaceValueRefusal, KnownCurrency, MOST_UNITS, Product,
+    Brand, Category, Country, Denomination, FaceValueRefusal, KnownCurrency, MOST_ORDER_UNITS, Product,
 };
 pub use model::{SaleRefusal, fold, words};
 pub use queries::{Currencies, Listed, ProductFilter, ProductOrder};

@@ -239,7 +239,7 @@ impl Refusal for SaleRefusal {
 }
 
 /// The most units of an order, whatever its product allows.
-pub const MOST_UNITS: i32 = 1_000;
+pub const MOST_ORDER_UNITS: i32 = 1_000;
 
 impl Product {
     /// Checks that the product is sold, in such a number.
@@ -250,7 +250,7 @@ impl Product {
         if self.status != ProductStatus::Active {
             return Err(SaleRefusal::Unavailable);
         }
-        let most = self.max_quantity.min(MOST_UNITS);
+        let most = self.max_quantity.min(MOST_ORDER_UNITS);
         if (1..=most).contains(&quantity) { Ok(()) } else { Err(SaleRefusal::QuantityOutOfRange { most }) }
     }
 

@@ -72,14 +72,13 @@ pub async fn create_partner(
     write(&ctx.deps, move |transaction| {
         let (row, entry) = (row.clone(), entry.clone());
         Box::pin(async move {
-            let namesake = partners::Entity::find()
-                .filter(partners::Column::Name.eq(&row.name))
-                .one(transaction)
+            let inserted = partners::Entity::insert(row.clone().into_active_model())
+                .on_conflict_do_nothing_on([partners::Column::Name])
+                .exec_without_returning(transaction)
                 .await?;
-            if let Some(namesake) = namesake {
-                return Err(Failure::Refused(IdentityRefusal::PartnerNameTaken(namesake.id)));
+            if !matches!(inserted, TryInsertResult::Inserted(1)) {
+                return Err(Failure::Refused(IdentityRefusal::PartnerNameTaken));
             }
-            partners::Entity::insert(row.into_active_model()).exec_without_returning(transaction).await?;
             Ok(audit::record(transaction, &[entry]).await?)
         })
     })

@@ -13,7 +13,7 @@ use super::model::REPEAT_MICROS;
 use super::store::{self, Stale};
 use crate::ctx::{Ctx, Deps};
 use crate::problem::Problem;
-use crate::store::write;
+use crate::store::{database_now, write};
 
 /// Rows in one transaction.
 const AT_ONCE: u32 = 500;
@@ -38,11 +38,13 @@ pub struct Swept {
 /// # Errors
 /// What the database says; what was removed until then stays removed.
 pub async fn sweep(ctx: &Ctx) -> Result<Swept, Problem> {
-    let (deps, ago) = (&ctx.deps, |secs: i64| ctx.now.plus_seconds(-secs));
+    let deps = &ctx.deps;
+    let idle_since = database_now(deps).await?.plus_seconds(-KEEP_COUNTS_SECS);
+    let ended_by = ctx.now.plus_seconds(-KEEP_SESSIONS_SECS);
     Ok(Swept {
         refresh_tokens: remove(deps, Stale::RefreshTokens, ctx.now).await?,
-        throttles: remove(deps, Stale::Throttles, ago(KEEP_COUNTS_SECS)).await?,
-        sessions: remove(deps, Stale::Sessions, ago(KEEP_SESSIONS_SECS)).await?,
+        throttles: remove(deps, Stale::Throttles, idle_since).await?,
+        sessions: remove(deps, Stale::Sessions, ended_by).await?,
     })
 }
 

@@ -39,7 +39,7 @@ pub struct Login {
 pub async fn login(ctx: &Ctx, command: Login) -> Result<Tokens, Failure<IdentityRefusal>> {
     let identity: &Identity = ctx.feature();
     let account_digest = identity.keys()?.account_digest(&command.username);
-    let attempt = Attempt::to_sign_in(ctx, &account_digest)?;
+    let attempt = Attempt::to_sign_in(ctx, &account_digest).await?;
     attempt.look(ctx).await?;
     attempt.count(ctx).await?;
     let account = find_account(&ctx.database().reader, &command.username).await?;

@@ -46,7 +46,7 @@ pub use logout::logout;
 pub use model::{DEFAULT_SCOPES, IdentityRefusal, parse_scopes};
 pub use queries::{
     PartnerRefusal, Viewer, count_credentials, find_credentials, find_partner_named, get_admin_account,
-    get_viewer, list_admins, list_credentials, list_credentials_of, list_partners, list_partners_named,
+    get_viewer, list_admins, list_credentials, list_credentials_of, list_partners,
 };
 pub use refresh::refresh;
 pub use secrets::Secret;

@@ -5,7 +5,6 @@
 //! What is always true: nothing here reads a clock or a table.
 //! What is not here: who carries the rules out.
 
-use entity::ids::PartnerId;
 use entity::state::Scope;
 use entity::timestamp::Timestamp;
 
@@ -56,8 +55,8 @@ pub enum IdentityRefusal {
     NotFound,
     /// Choose another name: an admin has this one.
     NameTaken,
-    /// Choose another name: this partner has it.
-    PartnerNameTaken(PartnerId),
+    /// Choose another name: a partner has this one.
+    PartnerNameTaken,
     /// Choose another name: it must be 3 to 64 lower-case letters, digits or `. _ -`, and not begin like a credential's.
     InvalidAdminName,
     /// Choose a password of at least 12 characters other than the name.
@@ -75,7 +74,7 @@ impl Refusal for IdentityRefusal {
             | Self::NoScopes
             | Self::TooManyCredentials
             | Self::NameTaken
-            | Self::PartnerNameTaken(_)
+            | Self::PartnerNameTaken
             | Self::InvalidAdminName
             | Self::WeakPassword => ErrorCode::InvalidInput,
         }
@@ -95,10 +94,9 @@ impl Refusal for IdentityRefusal {
             }
             Self::NotFound => "there is no such thing".to_owned(),
             Self::NameTaken => "an admin has this name already".to_owned(),
-            Self::PartnerNameTaken(partner) => {
-                format!(
-                    "{partner} has this name already: choose another, since commands find a partner by its name"
-                )
+            Self::PartnerNameTaken => {
+                "a partner has this name already: choose another, since commands find a partner by its name"
+                    .to_owned()
             }
             Self::InvalidAdminName => format!(
                 "the name must have 3 to 64 characters of a-z, 0-9, `.`, `_` and `-`, and not begin with \
@@ -116,7 +114,7 @@ impl Refusal for IdentityRefusal {
         let field = match self {
             Self::InvalidCredentials | Self::TooManyCredentials => return None,
             Self::InvalidRefreshToken => "refreshToken",
-            Self::InvalidName | Self::PartnerNameTaken(_) => "name",
+            Self::InvalidName | Self::PartnerNameTaken => "name",
             Self::NoScopes | Self::ScopeNotGranted(_) => "scopes",
             Self::NotFound => "id",
             Self::NameTaken | Self::InvalidAdminName => "username",
@@ -204,7 +202,7 @@ impl Rate {
         now.micros().saturating_add(self.burst_micros).saturating_sub(self.interval_micros)
     }
 
-    /// The latest theoretical arrival that is believed: what lies further ahead than two bursts was written by a clock that was
+    /// The latest theoretical arrival that is believed: what lies further ahead than two bursts was written while the clock was
     /// wrong.
     pub(super) fn latest_believed(self, now: Timestamp) -> i64 {
         now.micros().saturating_add(self.burst_micros.saturating_mul(2))

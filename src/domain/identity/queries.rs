@@ -162,23 +162,16 @@ pub async fn list_partners(ctx: &Ctx, after: Option<PartnerId>) -> Result<Vec<pa
 pub enum PartnerRefusal {
     /// None has this id or name.
     Unknown(String),
-    /// Several have this name.
-    Ambiguous(String),
 }
 
 impl Refusal for PartnerRefusal {
     fn code(&self) -> ErrorCode {
-        match self {
-            Self::Unknown(_) => ErrorCode::NotFound,
-            Self::Ambiguous(_) => ErrorCode::InvalidInput,
-        }
+        ErrorCode::NotFound
     }
 
     fn message(&self) -> String {
-        match self {
-            Self::Unknown(text) => format!("no partner has the id or the name {text:?}"),
-            Self::Ambiguous(name) => format!("several partners are named {name:?}: give an id (prt_…)"),
-        }
+        let Self::Unknown(text) = self;
+        format!("no partner has the id or the name {text:?}")
     }
 
     fn field(&self) -> Option<Vec<String>> {
@@ -186,10 +179,10 @@ impl Refusal for PartnerRefusal {
     }
 }
 
-/// The partner that a person means, by its id or by a name that it alone has, for the command line.
+/// The partner that a person means, by its id or its name, for the command line.
 ///
 /// # Errors
-/// FORBIDDEN for anybody but the system; NOT_FOUND, or INVALID_INPUT for a name that several have, as refusals.
+/// FORBIDDEN for anybody but the system; NOT_FOUND as a refusal.
 pub async fn find_partner_named(
     ctx: &Ctx,
     id_or_name: &str,
@@ -201,22 +194,9 @@ pub async fn find_partner_named(
     {
         return Ok(partner);
     }
-    let mut named = list_partners_named(ctx, id_or_name).await?.into_iter();
-    match (named.next(), named.next()) {
-        (Some(partner), None) => Ok(partner),
-        (Some(_), Some(_)) => Err(Failure::Refused(PartnerRefusal::Ambiguous(id_or_name.to_owned()))),
-        (None, _) => Err(Failure::Refused(PartnerRefusal::Unknown(id_or_name.to_owned()))),
-    }
-}
-
-/// The two oldest partners of a name, for the command line: enough to tell that it is not one's own.
-///
-/// # Errors
-/// FORBIDDEN for anybody but the system.
-pub async fn list_partners_named(ctx: &Ctx, name: &str) -> Result<Vec<partners::Model>, Problem> {
-    require_system(ctx)?;
-    let named = partners::Entity::find().filter(partners::Column::Name.eq(name));
-    Ok(named.order_by_asc(partners::Column::Id).limit(2).all(&ctx.database().reader).await?)
+    let named = partners::Entity::find().filter(partners::Column::Name.eq(id_or_name));
+    let partner = named.one(&ctx.database().reader).await?;
+    partner.ok_or_else(|| Failure::Refused(PartnerRefusal::Unknown(id_or_name.to_owned())))
 }
 
 /// The admins, oldest first, for the command line.

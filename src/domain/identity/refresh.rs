@@ -42,7 +42,7 @@ enum Outcome {
 pub async fn refresh(ctx: &Ctx, token: Secret) -> Result<Tokens, Failure<IdentityRefusal>> {
     let identity: &Identity = ctx.feature();
     let keys = identity.keys()?;
-    let attempt = Attempt::to_refresh(ctx)?;
+    let attempt = Attempt::to_refresh(ctx).await?;
     attempt.look(ctx).await?;
     let hash = digest(token.expose());
     if !may_be_exchanged(ctx, &hash).await? {

@@ -129,7 +129,7 @@ pub(super) async fn admit_attempt(
     }
     let backend = transaction.get_database_backend();
     // Rows are taken in the order of their keys, so that two attempts at once cannot lock each other out. A theoretical arrival
-    // that lies further ahead than two bursts was written by a clock that was wrong, and counts for nothing.
+    // that lies further ahead than two bursts was written while the clock was wrong, and counts for nothing.
     let sql = format!(
         "INSERT INTO login_throttles (key, theoretical_arrival_at)
          SELECT r.key, $2 + $3 FROM {} WHERE true ORDER BY r.key

@@ -2,12 +2,9 @@
 //!
 //! What lives here: [`Attempt`], one try to sign in or to refresh, and under which keys it is counted.
 //! What is always true: an attempt is counted before it may succeed; one that is over a limit is refused from what the reader
-//! sees, so that whoever knocks without end never holds the database that others write to.
+//! sees, so that whoever knocks without end never holds the database that others write to; counts go by the database's clock,
+//! for servers share them, and one whose clock is wrong must neither let in more nor keep everybody out.
 //! What is not here: the rule (`model.rs`), what is tried (`login.rs`, `refresh.rs`).
-//!
-//! By `ctx.now` and not by the database's clock: a count reaches a minute back, the clocks of servers differ by less than a
-//! second, and whatever lies too far ahead counts for nothing; so one statement does it, and a test that moves its clock moves
-//! the counts too.
 
 use std::sync::Arc;
 
@@ -18,7 +15,7 @@ use super::model::Rate;
 use super::store;
 use crate::ctx::Ctx;
 use crate::problem::Problem;
-use crate::store::{Transaction, write};
+use crate::store::{Transaction, database_now, write};
 
 /// One try to come in.
 #[derive(Debug, Clone)]
@@ -26,26 +23,28 @@ pub(super) struct Attempt {
     /// The counts that it adds to, each of which must admit it.
     keys: Arc<Vec<String>>,
     rate: Rate,
+    /// When, by the database's clock.
     now: Timestamp,
 }
 
 impl Attempt {
     /// A sign-in: counted for the account, whose digest is given, and for the address.
-    pub(super) fn to_sign_in(ctx: &Ctx, account_digest: &str) -> Result<Self, Problem> {
+    pub(super) async fn to_sign_in(ctx: &Ctx, account_digest: &str) -> Result<Self, Problem> {
         let keys = ctx.feature::<Identity>().keys()?;
         let address = ctx.address.map(|address| keys.address_digest(address));
-        Ok(Self::counted_under(ctx, std::iter::once(account_digest.to_owned()).chain(address)))
+        Self::counted_under(ctx, std::iter::once(account_digest.to_owned()).chain(address).collect()).await
     }
 
     /// A refresh: counted for the address alone, apart from its sign-ins. Nobody guesses a token, so no account is in danger.
-    pub(super) fn to_refresh(ctx: &Ctx) -> Result<Self, Problem> {
+    pub(super) async fn to_refresh(ctx: &Ctx) -> Result<Self, Problem> {
         let keys = ctx.feature::<Identity>().keys()?;
-        Ok(Self::counted_under(ctx, ctx.address.map(|address| keys.refresh_digest(address))))
+        let address = ctx.address.map(|address| keys.refresh_digest(address));
+        Self::counted_under(ctx, address.into_iter().collect()).await
     }
 
-    fn counted_under(ctx: &Ctx, keys: impl IntoIterator<Item = String>) -> Self {
+    async fn counted_under(ctx: &Ctx, keys: Vec<String>) -> Result<Self, Problem> {
         let rate = Rate::per_minute(ctx.config().logins_per_minute);
-        Self { keys: Arc::new(keys.into_iter().collect()), rate, now: ctx.now }
+        Ok(Self { keys: Arc::new(keys), rate, now: database_now(&ctx.deps).await? })
     }
 
     /// Refuses what is over a limit already, without a write.

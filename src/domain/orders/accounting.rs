@@ -103,7 +103,7 @@ fn cost_of_goods(codes: &[vouchers::Model]) -> impl Iterator<Item = Line> {
             let sum = costs.entry(currency).or_default();
             *sum = sum
                 .checked_add(cost)
-                .expect("a code costs at most a billion where it is loaded, and an order has at most 1,000");
+                .expect("the database lets a code cost at most a billion, and an order have at most 1,000");
         }
     }
     costs.into_iter().filter(|(_, cost)| *cost != 0).flat_map(|(currency, cost)| {

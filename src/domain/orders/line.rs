@@ -13,9 +13,9 @@ use entity::ids::{ChargeId, PartnerId};
 use super::store::Reference;
 
 /// The most orders that share a commit.
-const MOST_ORDERS: usize = 64;
+const MOST_BATCH_ORDERS: usize = 64;
 /// The most units that share a commit, unless one order has more.
-const MOST_UNITS: i32 = 1_000;
+const MOST_BATCH_UNITS: i32 = 1_000;
 
 /// Somebody in the line.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<T> Line<T> {
     pub fn take(&mut self) -> Vec<Standing<T>> {
         let mut batch = Batch::default();
         let mut left_out = VecDeque::new();
-        while batch.taken.len() < MOST_ORDERS
+        while batch.taken.len() < MOST_BATCH_ORDERS
             && let Some(partner) = self.turns.pop_front()
         {
             let queue = self.waiting.entry(partner).or_default();
@@ -103,7 +103,7 @@ impl<T> Default for Batch<T> {
 
 impl<T> Batch<T> {
     fn fits(&self, next: &Standing<T>) -> bool {
-        let within = self.units.saturating_add(next.units) <= MOST_UNITS;
+        let within = self.units.saturating_add(next.units) <= MOST_BATCH_UNITS;
         let is_new = !self.references.contains(&next.reference)
             && !next.charge.is_some_and(|charge| self.charges.contains(&charge));
         self.taken.is_empty() || (within && is_new)

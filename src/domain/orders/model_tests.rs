@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::catalog::{Brand, Category, Country, Denomination, MOST_UNITS};
+use crate::domain::catalog::{Brand, Category, Country, Denomination, MOST_ORDER_UNITS};
 use crate::domain::orders::Reveals;
 
 #[test]
@@ -81,7 +81,7 @@ fn product() -> Arc<Product> {
         recipient: None,
         discount: Decimal::ZERO,
         status: ProductStatus::Active,
-        max_quantity: MOST_UNITS,
+        max_quantity: MOST_ORDER_UNITS,
         redemption_instructions: None,
         expiry_rule: None,
         updated_at: Timestamp::from_micros(0),
@@ -139,7 +139,7 @@ proptest! {
     #[test]
     fn a_charge_binds_its_price_before_its_end_and_never_from_then_on(
         unit_price_minor in 1_i64..1_000_000_000,
-        quantity in 1_i32..=MOST_UNITS,
+        quantity in 1_i32..=MOST_ORDER_UNITS,
         ends_at in 0_i64..2_000_000_000_000_000,
         from_the_end in prop_oneof![Just(-1_i64), Just(0), Just(1), -2_000_000_000_000_000_i64..2_000_000_000_000_000],
     ) {
@@ -159,7 +159,7 @@ proptest! {
     #[test]
     fn a_limit_below_the_charge_contradicts_it(
         unit_price_minor in 1_i64..1_000_000_000,
-        quantity in 1_i32..=MOST_UNITS,
+        quantity in 1_i32..=MOST_ORDER_UNITS,
         above in -3_i64..3,
     ) {
         let charge = charge(unit_price_minor, quantity, Timestamp::from_micros(1));

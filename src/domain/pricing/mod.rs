@@ -28,4 +28,4 @@ pub use quote::{Price, draft_charge, price};
 pub use refusals::{ChargeRefusal, PriceRefusal};
 pub use rules::{RuleRefusal, RuleTarget, RuleValue, list_rules, remove_rule, set_rule};
 pub use store::insert_charges;
-pub use sweep::ChargeSweep;
+pub use sweep::{ChargeSweep, SweptCharges};

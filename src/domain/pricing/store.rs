@@ -7,7 +7,7 @@
 use entity::charges;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
-use entity::ids::{ChargeId, PartnerId};
+use entity::ids::{ChargeId, OrderId, PartnerId};
 use entity::state::Environment;
 use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
@@ -141,35 +141,63 @@ pub async fn insert_charges(
     connection.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
 }
 
-/// A charge without an order.
-#[derive(Debug, Serialize, FromQueryResult)]
-pub(super) struct UnusedCharge {
+/// A charge that has expired.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct ExpiredCharge {
     pub(super) id: ChargeId,
-    #[serde(skip)]
     pub(super) expires_at: Timestamp,
+    /// The order that has it; `None` if nobody used it.
+    pub(super) order_id: Option<OrderId>,
 }
 
-/// Charges without an order that expired from one instant on and before another, the oldest first.
-pub(super) async fn find_unused(
+/// A place in the order in which charges expire: behind which charge.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    expires_at: i64,
+    id: String,
+}
+
+impl Place {
+    pub(super) fn behind(charge: &ExpiredCharge) -> Self {
+        Self { expires_at: charge.expires_at.micros(), id: charge.id.to_string() }
+    }
+}
+
+/// The next charges behind a place that expired before an instant, used or not, the oldest first. The limit comes before the
+/// question who has them, so that a page costs the same however many in a row were used.
+pub(super) async fn list_expired(
     connection: &impl ConnectionTrait,
-    (from, before): (Timestamp, Timestamp),
+    behind: &Place,
+    before: Timestamp,
     limit: usize,
-) -> Result<Vec<UnusedCharge>, DbErr> {
-    let sql = "SELECT c.id, c.expires_at FROM charges c WHERE c.expires_at >= $1 AND c.expires_at < $2
-         AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.charge_id = c.id) ORDER BY c.expires_at, c.id LIMIT $3";
-    let values = [from.into(), before.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+) -> Result<Vec<ExpiredCharge>, DbErr> {
+    let sql = "SELECT p.id, p.expires_at, (SELECT o.id FROM orders o WHERE o.charge_id = p.id) AS order_id
+         FROM (SELECT c.id, c.expires_at FROM charges c
+             WHERE (c.expires_at, c.id) > ($1, $2) AND c.expires_at < $3 ORDER BY c.expires_at, c.id LIMIT $4) AS p
+         ORDER BY p.expires_at, p.id";
+    let values = [
+        behind.expires_at.into(),
+        behind.id.as_str().into(),
+        before.into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+    ];
     let select = statement(connection.get_database_backend(), sql, values);
-    UnusedCharge::find_by_statement(select).all(connection).await
+    ExpiredCharge::find_by_statement(select).all(connection).await
 }
 
 /// Removes charges; a foreign key and a trigger refuse where an order has one.
-pub(super) async fn remove_unused(transaction: &Transaction, unused: &[UnusedCharge]) -> Result<u64, DbErr> {
+pub(super) async fn remove_charges(transaction: &Transaction, ids: &[ChargeId]) -> Result<u64, DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        id: ChargeId,
+    }
+    let rows: Vec<Row> = ids.iter().map(|id| Row { id: *id }).collect();
     let backend = transaction.get_database_backend();
     let sql = format!(
         "DELETE FROM charges WHERE id IN (SELECT r.id FROM {})",
         rowset(backend, 1, "r", &[("id", Text)])
     );
-    Ok(transaction.execute_raw(statement(backend, sql, [json(unused)])).await?.rows_affected())
+    Ok(transaction.execute_raw(statement(backend, sql, [json(&rows)])).await?.rows_affected())
 }
 
 /// A rate to be stored.

@@ -1,20 +1,21 @@
 //! Removing charges that nobody used.
 //!
 //! What lives here: the command that removes charges without an order a month after they expired.
-//! What is always true: a charge with an order stays for ever, which the database sees to; a transaction removes at most 500,
-//! found before it began.
+//! What is always true: a charge with an order stays for ever, which the database sees to; a statement looks at no more than 500
+//! charges, and a transaction removes what they left over; what was looked at once is not looked at again, until the process
+//! begins anew.
 //! What is not here: when it runs (`app.rs`).
 
 use std::sync::Arc;
 
-use entity::timestamp::Timestamp;
+use entity::ids::ChargeId;
 
-use super::store;
+use super::store::{self, Place};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 use crate::store::write;
 
-/// How many charges one transaction removes.
+/// How many charges are looked at, and removed, at once.
 const AT_ONCE: usize = 500;
 /// How long an expired charge stays: whoever held it learns CHARGE_EXPIRED, and not that it never was.
 const KEPT_SECS: i64 = 30 * 86_400;
@@ -22,36 +23,50 @@ const KEPT_SECS: i64 = 30 * 86_400;
 /// The removal of unused charges, which goes on where it came to: what was used then is used for ever.
 #[derive(Debug, Default)]
 pub struct ChargeSweep {
-    /// Of the charges that expired earlier, only those with an order are left.
-    reached: Option<Timestamp>,
+    /// Up to here only charges with an order are left.
+    reached: Place,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SweptCharges {
+    /// How many charges it looked at.
+    pub seen: usize,
+    /// How many of them it removed.
+    pub removed: u64,
 }
 
 impl ChargeSweep {
-    /// Removes what has become too old since the last time; tells how many.
+    /// Removes what has become too old since the last time.
     ///
     /// # Errors
-    /// What the database says; what was removed until then stays removed.
-    pub async fn run(&mut self, ctx: &Ctx) -> Result<u64, Problem> {
+    /// What the database says; what was removed until then stays removed, and the next sweep goes on from there.
+    pub async fn run(&mut self, ctx: &Ctx) -> Result<SweptCharges, Problem> {
         let before = ctx.now.plus_seconds(-KEPT_SECS);
-        let mut from = self.reached.unwrap_or(Timestamp::from_micros(0));
-        let mut total = 0_u64;
+        let mut swept = SweptCharges::default();
         loop {
-            let unused = store::find_unused(&ctx.database().reader, (from, before), AT_ONCE).await?;
-            let Some(last) = unused.last() else { break };
-            from = last.expires_at;
-            let is_full = unused.len() == AT_ONCE;
-            let unused = Arc::new(unused);
-            let removed = write::<_, Problem, _>(&ctx.deps, move |transaction| {
-                let unused = Arc::clone(&unused);
-                Box::pin(async move { Ok(store::remove_unused(transaction, &unused).await?) })
-            })
-            .await?;
-            total = total.saturating_add(removed);
-            if !is_full {
-                break;
+            let page = store::list_expired(&ctx.database().reader, &self.reached, before, AT_ONCE).await?;
+            let Some(last) = page.last() else { return Ok(swept) };
+            let unused = page.iter().filter(|charge| charge.order_id.is_none()).map(|charge| charge.id);
+            let removed = remove(ctx, unused.collect()).await?;
+            self.reached = Place::behind(last);
+            swept.seen = swept.seen.saturating_add(page.len());
+            swept.removed = swept.removed.saturating_add(removed);
+            if page.len() < AT_ONCE {
+                return Ok(swept);
             }
         }
-        self.reached = Some(before);
-        Ok(total)
     }
+}
+
+async fn remove(ctx: &Ctx, unused: Vec<ChargeId>) -> Result<u64, Problem> {
+    if unused.is_empty() {
+        return Ok(0);
+    }
+    let unused = Arc::new(unused);
+    write(&ctx.deps, move |transaction| {
+        let unused = Arc::clone(&unused);
+        Box::pin(async move { Ok(store::remove_charges(transaction, &unused).await?) })
+    })
+    .await
 }

@@ -4,16 +4,17 @@ use super::{Breach, Check, Sql};
 
 /// Each guarded table with the triggers that `migration` makes for it, by the verb that they refuse.
 macro_rules! missing {
-    ($verbs:literal, $more:literal, $found:literal) => {
+    ($verbs:literal, $found:literal) => {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
         ('vouchers')
              ), refused (verb) AS (VALUES ",
             $verbs,
-            "), wanted (name, verb) AS (SELECT t.name, r.verb FROM guarded t CROSS JOIN refused r",
-            $more,
-            ")
+            "), wanted (name, verb) AS (
+                SELECT t.name, r.verb FROM guarded t CROSS JOIN refused r
+                UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans')
+             )
              SELECT t.name || '_no_' || t.verb AS offender, 'the trigger is missing' AS reason
              FROM wanted t WHERE NOT EXISTS (",
             $found,
@@ -32,14 +33,12 @@ pub(super) const CHECKS: &[Check] = &[Check {
         sql: Sql::Each {
             sqlite: missing!(
                 "('update'), ('delete')",
-                "",
                 "SELECT 1 FROM sqlite_master m
                  WHERE m.type = 'trigger' AND m.tbl_name = t.name AND m.name = t.name || '_no_' || t.verb"
             ),
-            // Neither disabled nor for replicas alone. Two foreign keys of SQLite are triggers here.
+            // Neither disabled nor for replicas alone.
             postgres: missing!(
                 "('update'), ('delete'), ('truncate')",
-                " UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans')",
                 "SELECT 1 FROM pg_trigger g WHERE g.tgrelid = to_regclass(t.name)
                     AND g.tgname = t.name || '_no_' || t.verb AND g.tgenabled IN ('O', 'A')"
             ),

@@ -13,7 +13,7 @@ use entity::state::{DeliveryKind, DenominationKind};
 use entity::timestamp::Timestamp;
 
 use super::load::Cost;
-use super::model::normalise;
+use super::model::{MOST_COST_MICROS, normalise};
 use super::secret::{Contents, Secret};
 use crate::domain::wallet::COST_SCALE;
 
@@ -194,7 +194,7 @@ fn cost(cost: Option<&str>, currency: Option<&str>, shelf: &Shelf) -> Result<Opt
         .checked_pow(missing)
         .and_then(|factor| number.mantissa().checked_mul(factor))
         .and_then(|micros| i64::try_from(micros).ok())
-        .filter(|micros| (0..=1_000_000_000_000_000).contains(micros))
+        .filter(|micros| (0..=MOST_COST_MICROS).contains(micros))
         .ok_or("cost is negative or above a billion")?;
     Ok(Some(Cost { micros, currency }))
 }

@@ -9,6 +9,7 @@ use entity::state::{DeliveryKind, DenominationKind, Environment, ProductStatus};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::load::{Cost, LoadError, Loaded, NewVoucher, load};
+use super::model::MOST_COST_MICROS;
 use super::secret::{Contents, Secret};
 use super::vault::{DataKey, Purpose, Vault, vault};
 use crate::ctx::Ctx;
@@ -127,12 +128,12 @@ fn made(
     })
 }
 
-/// Nine tenths of the face value; `None` if that is beyond what can be counted.
+/// Nine tenths of the face value; `None` if that is more than a code may cost.
 fn cost(product: &entity::products::Model, face_minor: i64) -> Option<Cost> {
     let missing = 6_u32.checked_sub(product.face_currency.minor_units())?;
     let face_micros = face_minor.checked_mul(10_i64.checked_pow(missing)?)?;
     let micros = face_micros.checked_mul(9)?.checked_div(10)?;
-    Some(Cost { micros, currency: product.face_currency })
+    (micros <= MOST_COST_MICROS).then_some(Cost { micros, currency: product.face_currency })
 }
 
 /// Random digits, with a dash after each group.

@@ -1,7 +1,7 @@
 //! What makes two codes the same, and what a sealed text is bound to.
 //!
-//! What lives here: the normal form of a code, the words of the blind index, the words that a seal is bound to, and when a
-//! data key has sealed enough.
+//! What lives here: the normal form of a code, the words of the blind index, the words that a seal is bound to, what a code may
+//! cost, and when a data key has sealed enough.
 //! What is always true: words are joined with their lengths, so that no two lists of words give the same bytes.
 //! What is not here: keys and ciphers.
 
@@ -14,6 +14,8 @@ use super::secret::{Contents, Secret};
 const SHORT_CODE: usize = 10;
 /// How many texts a data key seals at most.
 pub const MOST_USES: i64 = 1 << 20;
+/// What a code costs at most, at scale 6: a billion. The database says the same, and the sums of an order rest on it.
+pub const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// How long a data key seals, in seconds.
 const KEY_LIFE_SECS: i64 = 30 * 86_400;
 

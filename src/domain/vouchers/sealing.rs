@@ -7,7 +7,7 @@
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use entity::ids::{DataKeyId, OrderId, VoucherId};
+use entity::ids::{DataKeyId, VoucherId};
 use entity::secret::Sealed;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -68,11 +68,6 @@ pub(super) fn voucher_binding(
 ) -> Zeroizing<Vec<u8>> {
     let (voucher, face, key) = (voucher.to_string(), face_minor.to_string(), key.to_string());
     join(&["vouchers", "sealed", &voucher, product, &face, &key, FORMAT_WORD])
-}
-
-/// What a recipient is bound to.
-pub(super) fn recipient_binding(order: OrderId, key: DataKeyId) -> Zeroizing<Vec<u8>> {
-    join(&["orders", "recipient", &order.to_string(), &key.to_string(), FORMAT_WORD])
 }
 
 /// What a data key is bound to.

@@ -8,7 +8,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A code, pin, serial number, redemption link or recipient in the clear.
+/// A code, pin, serial number or redemption link in the clear.
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {

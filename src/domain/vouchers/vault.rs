@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chacha20poly1305::XChaCha20Poly1305;
-use entity::ids::{DataKeyId, OrderId, VoucherId};
+use entity::ids::{DataKeyId, VoucherId};
 use entity::secret::{Digest, Sealed};
 use entity::timestamp::Timestamp;
 use sea_orm::EntityTrait;
@@ -22,10 +22,8 @@ use zeroize::Zeroizing;
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::keys_store;
 use super::model::{identity, join};
-use super::sealing::{
-    canary, canary_binding, cipher, data_key_binding, digest, open, recipient_binding, seal, voucher_binding,
-};
-use super::secret::{Contents, Opened, Secret};
+use super::sealing::{canary, canary_binding, cipher, data_key_binding, digest, open, seal, voucher_binding};
+use super::secret::{Contents, Opened};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
@@ -40,8 +38,6 @@ const LEAST_RESERVED: i64 = 1_024;
 pub(super) enum Purpose {
     /// Codes.
     Stock,
-    /// Recipients of orders.
-    Recipient,
 }
 
 impl Purpose {
@@ -49,7 +45,6 @@ impl Purpose {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Stock => "stock",
-            Self::Recipient => "recipient",
         }
     }
 }
@@ -218,32 +213,6 @@ impl Vault {
             voucher_binding(voucher.id, &voucher.product_id, voucher.face_minor, voucher.data_key_id);
         let bytes = self.open(voucher.data_key_id, &voucher.sealed, &binding)?;
         Opened::from_bytes(&bytes).ok_or_else(|| Problem::internal("a voucher opened to something else"))
-    }
-
-    /// Opens the recipient of an order; `None` if it has none.
-    ///
-    /// # Errors
-    /// As `open_voucher`.
-    pub fn open_recipient(&self, order: &entity::orders::Model) -> Result<Option<Secret>, Problem> {
-        let (Some(sealed), Some(key)) = (&order.recipient, order.recipient_key_id) else { return Ok(None) };
-        let bytes = self.open(key, sealed, &recipient_binding(order.id, key))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| Problem::internal("a recipient is no text"))?;
-        Ok(Some(Secret::new(text.to_owned())))
-    }
-
-    /// Seals the recipient of an order that is about to be written.
-    ///
-    /// # Errors
-    /// SERVICE_UNAVAILABLE when a new data key is due and the database is away.
-    pub async fn seal_recipient(
-        &self,
-        ctx: &Ctx,
-        order: OrderId,
-        value: &str,
-    ) -> Result<(Sealed, DataKeyId), Problem> {
-        let key = self.reserve(ctx, Purpose::Recipient, 1).await?;
-        let binding = recipient_binding(order, key.id);
-        Ok((seal(&key.cipher, ctx.deps.ids.as_ref(), value.as_bytes(), &binding), key.id))
     }
 
     /// A keyed digest as hex, for what must be compared and not read: fingerprints and throttle keys.

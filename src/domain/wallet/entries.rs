@@ -151,21 +151,33 @@ pub(super) async fn read_entries(
 ) -> Result<HashMap<WalletId, Vec<Entry>>, DbErr> {
     let reader = &ctx.database().reader;
     let backend = reader.get_database_backend();
-    // The first entry behind the page bounds it: both reads then go by the index.
-    let (direction, inside, open_end) = match span.order {
-        EntryOrder::NewestFirst => ("DESC", ">", "$2"),
-        EntryOrder::OldestFirst => ("ASC", "<", "$3"),
+    let (direction, opposite, behind) = match span.order {
+        EntryOrder::NewestFirst => ("DESC", "ASC", "<"),
+        EntryOrder::OldestFirst => ("ASC", "DESC", ">"),
     };
-    let within =
-        "wallet_sequence > $2 AND p.wallet_sequence < $3 AND p.created_at >= $4 AND p.created_at < $5";
+    let end = |direction: &str| {
+        format!(
+            "(SELECT p.wallet_sequence FROM postings p WHERE p.wallet_id = r.wallet_id AND p.wallet_sequence > $2
+              AND p.wallet_sequence < $3 AND p.created_at >= $4 AND p.created_at < $5
+              ORDER BY p.wallet_sequence {direction} LIMIT 1)"
+        )
+    };
+    // From both ends of what is asked for, from entry to entry by their numbers (`+ 0`: and not by time, since the next one is
+    // nearly always the very next). A join by wallet and a range of numbers looks to PostgreSQL like a large part of the ledger,
+    // and it reads that: measured, 100 ms a page at 200,000 entries, where this takes one.
     let sql = format!(
-        "WITH wanted AS MATERIALIZED (SELECT r.wallet_id, coalesce(
-            (SELECT p.wallet_sequence FROM postings p WHERE p.wallet_id = r.wallet_id AND p.{within}
-             ORDER BY p.wallet_sequence {direction} LIMIT 1 OFFSET $6), CAST({open_end} AS BIGINT)) AS bound FROM {})
-         SELECT {COLUMNS} FROM wanted JOIN postings p ON p.wallet_id = wanted.wallet_id
-            AND p.wallet_sequence {inside} wanted.bound AND p.{within} {SOURCES}
+        "WITH RECURSIVE page (wallet_id, wallet_sequence, last, n) AS (
+            SELECT r.wallet_id, {}, {}, 1 FROM {} UNION ALL
+            SELECT page.wallet_id, (SELECT p.wallet_sequence FROM postings p WHERE p.wallet_id = page.wallet_id
+                AND p.wallet_sequence {behind} page.wallet_sequence
+                AND p.created_at + 0 >= $4 AND p.created_at + 0 < $5 ORDER BY p.wallet_sequence {direction} LIMIT 1),
+                page.last, page.n + 1 FROM page WHERE page.wallet_sequence <> page.last AND page.n < $6)
+         SELECT {COLUMNS} FROM page JOIN postings p ON p.wallet_id = page.wallet_id
+            AND p.wallet_sequence = page.wallet_sequence {SOURCES}
          ORDER BY p.wallet_id, p.wallet_sequence {direction}",
-        rowset(backend, 1, "r", &[("wallet_id", Text)])
+        end(direction),
+        end(opposite),
+        rowset(backend, 1, "r", &[("wallet_id", Text)]),
     );
     let [from, to] = span.range.bounds();
     let values = [

@@ -1,6 +1,7 @@
 //! How often one may try to sign in and to refresh, and that whoever tries too often is in nobody's way.
 
 use futures_util::future::join_all;
+use octopus_cards::domain::identity;
 use reqwest::Method;
 use serde_json::json;
 
@@ -45,5 +46,21 @@ both_databases! {
         app.sign_in(&partner.account).await;
         app.advance_secs(2);
         app.refresh(&second).await.payload("refreshToken");
+    }
+
+    /// Servers share the counts: one that is ahead must not let in more, nor forget what the others count, and one that is
+    /// behind must not keep everybody out.
+    async fn a_server_whose_clock_is_wrong_counts_by_that_of_the_database(app: SmallCatalog) {
+        let account = app.database.seed.partners[0].clone();
+        join_all((0..30).map(|_| app.try_login(&account.username, "ocs_wrong"))).await;
+        for wrong_by_millis in [59_000, 14_400_000, -59_000, -14_400_000] {
+            app.clock.put_ahead_millis(wrong_by_millis);
+            assert_eq!(identity::sweep(&app.system()).await.unwrap().throttles, 0);
+            let refused = app.try_login(&account.username, &account.password).await;
+            let errors = refused.expect_errors(&[("RATE_LIMITED", "login")]);
+            assert_eq!(errors[0]["extensions"]["retryAfterMs"], 2_000, "wrong by {wrong_by_millis} ms");
+        }
+        app.advance_secs(2);
+        app.try_login(&account.username, &account.password).await.payload("login");
     }
 }

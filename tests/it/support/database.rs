@@ -117,6 +117,25 @@ impl TestDatabase {
         Self { url, folder, seed, dialect: Dialect::Postgres, postgres_name: Some(name) }
     }
 
+    /// Another database with all that is in this one, to which nobody is connected.
+    pub async fn copy(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("octopus-test.").tempdir().expect("a temporary folder");
+        let (url, name) = match &self.postgres_name {
+            None => {
+                let file = folder.path().join("octopus.db");
+                self.execute(&format!("VACUUM INTO '{}'", file.display())).await;
+                (sqlite_url(&file), None)
+            }
+            Some(source) => {
+                let name = format!("test_{}_{}", std::process::id(), unique());
+                let create = format!("CREATE DATABASE {name} TEMPLATE {source}");
+                execute(&mut postgres_server().await, &create).await;
+                (postgres_url(&name), Some(name))
+            }
+        };
+        Self { url, folder, seed: self.seed.clone(), dialect: self.dialect, postgres_name: name }
+    }
+
     /// Which database it is.
     pub fn dialect(&self) -> Dialect {
         self.dialect

@@ -175,6 +175,21 @@ pub async fn triggers(app: &TestApp) -> Vec<(String, String, String)> {
     rows.iter().map(|row| (text(row, "tbl"), text(row, "name"), text(row, "made"))).collect()
 }
 
+/// The columns of a table.
+pub async fn columns(app: &TestApp, table: &str) -> Vec<String> {
+    let sql = match app.database.dialect() {
+        Dialect::Sqlite => "SELECT name FROM pragma_table_info($1)",
+        Dialect::Postgres => {
+            "SELECT CAST(column_name AS text) AS name FROM information_schema.columns WHERE table_name = $1"
+        }
+    };
+    let reader = &app.deps.database.reader;
+    let select = statement(reader.get_database_backend(), sql, [table.into()]);
+    let rows = reader.query_all_raw(select).await.unwrap();
+    assert!(!rows.is_empty(), "there is no {table}");
+    rows.iter().map(|row| row.try_get("", "name").unwrap()).collect()
+}
+
 /// SQLite cannot drop a constraint: the table is made again without any.
 fn loosened_sqlite(table: &str) -> String {
     format!(
