@@ -1,6 +1,6 @@
 //! The audit log.
 //!
-//! What lives here: the one function that writes it.
+//! What lives here: what writes it.
 //! What is always true: what is audited and its row commit together; rows are never changed; no row carries a secret.
 //! What is not here: the hash chain over it, which is written beside it.
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ctx::{Actor, Ctx};
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, insert_all};
+use crate::store::{ColumnKind, Rows, insert};
 
 /// A row of the audit log.
 #[derive(Debug, Clone, Serialize)]
@@ -63,11 +63,8 @@ impl Entry {
     }
 }
 
-/// Writes rows of the audit log.
-///
-/// # Errors
-/// What the database says.
-pub async fn record(connection: &impl ConnectionTrait, entries: &[Entry]) -> Result<(), DbErr> {
+/// Rows of the audit log, to be inserted with what they tell.
+pub fn rows(entries: &[Entry]) -> Rows {
     const COLUMNS: &[(&str, ColumnKind)] = &[
         ("id", Text),
         ("at", Integer),
@@ -81,5 +78,13 @@ pub async fn record(connection: &impl ConnectionTrait, entries: &[Entry]) -> Res
         ("address", Text),
         ("detail", Text),
     ];
-    insert_all(connection, "audit_log", COLUMNS, entries).await
+    Rows::of("audit_log", COLUMNS, entries)
+}
+
+/// Writes rows of the audit log.
+///
+/// # Errors
+/// What the database says.
+pub async fn record(connection: &impl ConnectionTrait, entries: &[Entry]) -> Result<(), DbErr> {
+    insert(connection, vec![rows(entries)]).await
 }

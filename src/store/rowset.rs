@@ -1,6 +1,6 @@
 //! Sets of rows as one parameter.
 //!
-//! What lives here: the item of a FROM clause that turns one JSON parameter into rows, on either engine.
+//! What lives here: the item of a FROM clause that turns one JSON parameter into rows, on either engine, and insertions of them.
 //! What is always true: the text of a statement does not depend on how many rows there are, so that one prepared statement
 //! serves every batch.
 //! What is not here: the statements that join these rows.
@@ -40,31 +40,64 @@ pub fn json<R: Serialize>(rows: &[R]) -> Value {
     serde_json::to_string(rows).expect("rows of numbers, text and ids always serialise").into()
 }
 
-/// Inserts a set of rows with one statement; `clause` follows it, such as `ON CONFLICT DO NOTHING`. Rows go in in their order.
+/// Rows that go into a table, in their order.
+#[derive(Debug)]
+pub struct Rows {
+    table: &'static str,
+    columns: &'static [(&'static str, ColumnKind)],
+    json: Option<Value>,
+}
+
+impl Rows {
+    /// These rows; there may be none.
+    pub fn of<R: Serialize>(
+        table: &'static str,
+        columns: &'static [(&'static str, ColumnKind)],
+        rows: &[R],
+    ) -> Self {
+        Self { table, columns, json: (!rows.is_empty()).then(|| json(rows)) }
+    }
+}
+
+/// Inserts rows into tables, in the order in which the tables are given, by one call of the database: to whoever commits for
+/// many, the way to the database and back costs as much as ten rows. On PostgreSQL that is one statement, whose foreign keys
+/// are looked at in the end; SQLite runs one after the other.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert_all<R: Serialize>(
-    connection: &impl ConnectionTrait,
-    table: &str,
-    columns: &[(&str, ColumnKind)],
-    rows: &[R],
-) -> Result<(), DbErr> {
-    if rows.is_empty() {
-        return Ok(());
+pub async fn insert(connection: &impl ConnectionTrait, all: Vec<Rows>) -> Result<(), DbErr> {
+    let backend = connection.get_database_backend();
+    let (mut statements, mut values) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+    for Rows { table, columns, json } in all {
+        if let Some(json) = json {
+            values.push(json);
+            statements.push(insertion(backend, values.len(), table, columns, ""));
+        }
     }
-    let insert = insertion(connection.get_database_backend(), table, columns, "");
-    let insert = Statement::from_sql_and_values(connection.get_database_backend(), insert, [json(rows)]);
-    connection.execute_raw(insert).await.map(drop)
+    let Some(last) = statements.pop() else { return Ok(()) };
+    let sql = match backend {
+        DbBackend::Postgres if !statements.is_empty() => {
+            let before = statements.iter().enumerate().map(|(n, statement)| format!("s{n} AS ({statement})"));
+            format!("WITH {} {last}", before.collect::<Vec<_>>().join(", "))
+        }
+        _ => statements.into_iter().chain([last]).collect::<Vec<_>>().join("; "),
+    };
+    connection.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.map(drop)
 }
 
-/// The text of an insertion of a set of rows, parameter 1, with what follows it.
-pub fn insertion(backend: DbBackend, table: &str, columns: &[(&str, ColumnKind)], clause: &str) -> String {
+/// The text of an insertion of a set of rows, which are this parameter, with what follows it, such as `ON CONFLICT DO NOTHING`.
+pub fn insertion(
+    backend: DbBackend,
+    parameter: usize,
+    table: &str,
+    columns: &[(&str, ColumnKind)],
+    clause: &str,
+) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
     // `WHERE true` lets SQLite's parser tell an upsert's ON from a join's.
     format!(
         "INSERT INTO {table} ({names}) SELECT {names} FROM {} WHERE true {clause}",
-        rowset(backend, 1, "r", columns)
+        rowset(backend, parameter, "r", columns)
     )
 }

@@ -59,21 +59,15 @@ impl Acceptance<'_> {
         accepted: Vec<Accepted>,
         wallets: &mut BTreeMap<WalletId, LockedWallet>,
     ) -> Result<Vec<(usize, Placed)>, DbErr> {
-        parts_store::insert_units(
-            self.transaction,
-            &accepted.iter().flat_map(|one| self.units(one)).collect::<Vec<_>>(),
-        )
-        .await?;
-        parts_store::insert_transitions(
-            self.transaction,
-            &accepted.iter().flat_map(steps).collect::<Vec<_>>(),
-        )
-        .await?;
-        deliver(self.transaction, self.now, &accepted.iter().flat_map(handovers).collect::<Vec<_>>()).await?;
-        let entries: Vec<NewTransaction> = accepted.iter().flat_map(|one| self.entries(one)).collect();
-        let changes = wallet::post(self.transaction, self.now, wallets, &entries).await?;
         let reveals: Vec<audit::Entry> = accepted.iter().filter_map(|one| one.reveal.clone()).collect();
-        audit::record(self.transaction, &reveals).await?;
+        let beside = vec![
+            parts_store::units(&accepted.iter().flat_map(|one| self.units(one)).collect::<Vec<_>>()),
+            parts_store::transitions(&accepted.iter().flat_map(steps).collect::<Vec<_>>())?,
+            audit::rows(&reveals),
+        ];
+        let entries: Vec<NewTransaction> = accepted.iter().flat_map(|one| self.entries(one)).collect();
+        let changes = wallet::post(self.transaction, self.now, wallets, &entries, beside).await?;
+        deliver(self.transaction, self.now, &accepted.iter().flat_map(handovers).collect::<Vec<_>>()).await?;
         record_moves(self.transaction, self.now, self.writer, &moves(&accepted)).await?;
         let mut told: Vec<events::NewEvent> = Vec::new();
         for one in &accepted {

@@ -14,8 +14,7 @@ use entity::timestamp::Timestamp;
 use entity::{orders, vouchers};
 use sea_orm::DbErr;
 
-use super::batch::Candidate;
-use super::model::needed_at_once;
+use super::model::{Terms, needed_at_once};
 use super::refusal::OrderRefusal;
 use crate::domain::vouchers::{Demand, count_with_locked, lock_free, lock_waiting};
 use crate::domain::wallet::LockedWallet;
@@ -35,19 +34,19 @@ pub enum Patience {
 pub struct Stock(HashMap<(String, i64), VecDeque<vouchers::Model>>);
 
 impl Stock {
-    /// Locks the codes that the candidates could need, in the order of the products; `None` if others have locked some of
+    /// Locks the codes that orders on these terms could need, in the order of the products; `None` if others have locked some of
     /// them and the batch does not wait: it has to let go of everything before it does.
     ///
     /// # Errors
     /// What the database says.
     pub async fn lock(
         transaction: &Transaction,
-        candidates: &[Candidate],
+        terms: &[(usize, Terms)],
         good_until: Timestamp,
         patience: Patience,
     ) -> Result<Option<Self>, DbErr> {
         let mut stock = Self::default();
-        for demand in demands(candidates) {
+        for demand in demands(terms) {
             let codes = match patience {
                 Patience::Wait => lock_waiting(transaction, &demand, good_until).await?,
                 Patience::PassOver => {
@@ -69,15 +68,13 @@ impl Stock {
     }
 }
 
-/// How many codes of each product and face value the candidates ask for, in the order of the products.
-fn demands(candidates: &[Candidate]) -> impl Iterator<Item = Demand> {
+/// How many codes of each product and face value are asked for, in the order of the products.
+fn demands(terms: &[(usize, Terms)]) -> impl Iterator<Item = Demand> {
     let mut counts: BTreeMap<(String, i64), i32> = BTreeMap::new();
-    let of_codes =
-        candidates.iter().filter(|candidate| candidate.terms.product.delivery == DeliveryKind::Code);
-    for candidate in of_codes {
-        let count =
-            counts.entry((candidate.order.product_id.clone(), candidate.order.face_minor)).or_default();
-        *count = count.saturating_add(candidate.terms.quantity);
+    let all = terms.iter().map(|(_, terms)| terms);
+    for terms in all.filter(|terms| terms.product.delivery == DeliveryKind::Code) {
+        let count = counts.entry((terms.product.id.clone(), terms.face.minor)).or_default();
+        *count = count.saturating_add(terms.quantity);
     }
     counts.into_iter().map(|((product_id, face_minor), count)| Demand { product_id, face_minor, count })
 }

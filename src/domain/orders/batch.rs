@@ -7,7 +7,7 @@
 //! What is not here: who is in a batch (`desk.rs`), whom stock and balances reach (`admission.rs`), the rows of what was
 //! accepted (`acceptance.rs`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use entity::currency::Currency;
@@ -28,7 +28,8 @@ use super::snapshot::OrderedProduct;
 use super::store::{self, Reference};
 use super::verdict::{Verdict, find_product};
 use crate::ctx::{Ctx, Deps, PartnerActor};
-use crate::domain::{audit, identity, pricing, wallet};
+use crate::domain::wallet::{self, LockedWallet};
+use crate::domain::{audit, identity, pricing};
 use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, begin};
 
@@ -142,13 +143,11 @@ struct Batch<'a> {
     answers: Vec<Option<Answer>>,
 }
 
-/// An order of the batch that may be sold: its ticket's place, its terms, and its row so far.
-pub struct Candidate {
+/// An order of the batch that may be sold: its ticket's place, the charge that it would use, and its row so far.
+struct Candidate {
     index: usize,
-    /// What it is sold for.
-    pub terms: Terms,
-    /// Its row.
-    pub order: orders::Model,
+    charge: Option<ChargeId>,
+    order: orders::Model,
 }
 
 /// An order that stock and balances reach for, and the codes that it gets at once.
@@ -169,16 +168,16 @@ impl Batch<'_> {
         self.answer_known_references().await?;
         self.answer_dead_sessions().await?;
         let terms = self.terms().await?;
-        let candidates = self.candidates(terms).await?;
-        if candidates.is_empty() {
+        if terms.is_empty() {
             return Ok(Worked::Done);
         }
         let good_until = self.now.plus_seconds(i64::from(self.deps.config.min_validity_secs));
-        let Some(mut stock) = Stock::lock(self.transaction, &candidates, good_until, patience).await? else {
+        let Some(mut stock) = Stock::lock(self.transaction, &terms, good_until, patience).await? else {
             return Ok(Worked::GaveUp);
         };
-        let ids: Vec<WalletId> = candidates.iter().map(|candidate| candidate.order.wallet_id).collect();
-        let mut wallets = wallet::lock(self.transaction, &ids).await?;
+        let owners = terms.iter().map(|(index, terms)| self.owner(*index, terms)).collect();
+        let mut wallets = wallet::lock_of(self.transaction, &owners).await?;
+        let candidates = self.candidates(terms, &wallets);
         let accepted = self.accept(candidates, &mut stock, &mut Balances::of(&wallets)).await?;
         let acceptance = Acceptance { deps: self.deps, transaction: self.transaction, now: self.now, writer };
         for (ticket, placed) in acceptance.write(accepted, &mut wallets).await? {
@@ -267,23 +266,28 @@ impl Batch<'_> {
         if fresh.is_empty() { Ok(()) } else { pricing::insert_charges(self.transaction, &fresh).await }
     }
 
-    async fn candidates(&mut self, terms: Vec<(usize, Terms)>) -> Result<Vec<Candidate>, DbErr> {
-        let pair = |index: usize, terms: &Terms| (self.tickets[index].actor.partner, terms.currency);
-        let pairs: HashSet<(PartnerId, Currency)> =
-            terms.iter().map(|(index, terms)| pair(*index, terms)).collect();
-        let wallets = store::find_wallets(self.transaction, &Vec::from_iter(pairs)).await?;
+    fn owner(&self, index: usize, terms: &Terms) -> (PartnerId, Currency) {
+        (self.tickets[index].actor.partner, terms.currency)
+    }
+
+    fn candidates(
+        &mut self,
+        terms: Vec<(usize, Terms)>,
+        wallets: &BTreeMap<WalletId, LockedWallet>,
+    ) -> Vec<Candidate> {
+        let of_owner: HashMap<(PartnerId, Currency), WalletId> =
+            wallets.values().map(|wallet| ((wallet.partner_id, wallet.currency), wallet.id)).collect();
         let mut candidates = Vec::with_capacity(terms.len());
         for (index, terms) in terms {
-            let ticket = &self.tickets[index];
-            match (wallets.get(&(ticket.actor.partner, terms.currency)), terms.total()) {
+            match (of_owner.get(&self.owner(index, &terms)), terms.total()) {
                 (Some(wallet), Some(total)) => {
-                    let order = new_order(ticket, &terms, *wallet, total.minor, self.now);
-                    candidates.push(Candidate { index, terms, order });
+                    let order = new_order(&self.tickets[index], &terms, *wallet, total.minor, self.now);
+                    candidates.push(Candidate { index, charge: terms.charge, order });
                 }
                 _ => self.refuse(index, OrderRefusal::NoWallet { currency: terms.currency }),
             }
         }
-        Ok(candidates)
+        candidates
     }
 
     /// Admits in the order of arrival what stock and balances reach for, and inserts it in the state that it ends in. What
@@ -341,7 +345,7 @@ impl Batch<'_> {
     }
 
     async fn answer_used_charges(&mut self, collided: &[Admitted]) -> Result<(), DbErr> {
-        let charge = |one: &Admitted| one.candidate.terms.charge;
+        let charge = |one: &Admitted| one.candidate.charge;
         let charges: Vec<ChargeId> = collided.iter().filter_map(charge).collect();
         let used = store::find_used_charges(self.transaction, &charges).await?;
         for one in collided {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::model::may_follow;
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
+use crate::store::{ColumnKind, Rows, Transaction, expect_all, insert, json, rowset, statement};
 
 /// A unit to be written.
 #[derive(Debug, Clone, Serialize)]
@@ -33,11 +33,8 @@ pub struct UnitRow {
     pub delivered_at: Option<i64>,
 }
 
-/// Inserts units.
-///
-/// # Errors
-/// What the database says.
-pub async fn insert_units(transaction: &Transaction, units: &[UnitRow]) -> Result<(), DbErr> {
+/// Units, to be inserted.
+pub fn units(units: &[UnitRow]) -> Rows {
     const COLUMNS: &[(&str, ColumnKind)] = &[
         ("order_id", Text),
         ("unit_index", Integer),
@@ -47,7 +44,7 @@ pub async fn insert_units(transaction: &Transaction, units: &[UnitRow]) -> Resul
         ("price_minor", Integer),
         ("delivered_at", Integer),
     ];
-    insert_all(transaction, "order_units", COLUMNS, units).await
+    Rows::of("order_units", COLUMNS, units)
 }
 
 /// What becomes of a held unit.
@@ -77,7 +74,7 @@ pub async fn settle_units(
     if settlements.is_empty() {
         return Ok(());
     }
-    insert_all(transaction, "unit_settlements", COLUMNS, settlements).await?;
+    insert(transaction, vec![Rows::of("unit_settlements", COLUMNS, settlements)]).await?;
     let backend = transaction.get_database_backend();
     let sql = format!(
         "UPDATE order_units SET
@@ -110,11 +107,11 @@ pub struct TransitionRow {
     pub at: i64,
 }
 
-/// Inserts steps in orders' lives.
+/// Steps in orders' lives, to be inserted.
 ///
 /// # Errors
-/// What the database says; a step that an order may not take.
-pub async fn insert_transitions(transaction: &Transaction, steps: &[TransitionRow]) -> Result<(), DbErr> {
+/// A step that an order may not take.
+pub fn transitions(steps: &[TransitionRow]) -> Result<Rows, DbErr> {
     if let Some(step) = steps.iter().find(|step| !may_follow(step.from_status, step.to_status)) {
         let from = step.from_status.map_or("nothing", OrderStatus::as_str);
         return Err(DbErr::Custom(format!("{} may not go from {from} to {}", step.order_id, step.to_status)));
@@ -127,5 +124,5 @@ pub async fn insert_transitions(transaction: &Transaction, steps: &[TransitionRo
         ("reason", Text),
         ("at", Integer),
     ];
-    insert_all(transaction, "order_transitions", COLUMNS, steps).await
+    Ok(Rows::of("order_transitions", COLUMNS, steps))
 }

@@ -100,10 +100,10 @@ impl Settling<'_> {
         let entries = self.entries(&order, &outcome.codes, &refunded);
         store::update(self.transaction, &[&order]).await?;
         let steps = self.steps(&order, before, outcome.reason);
-        parts_store::insert_transitions(self.transaction, &steps).await?;
+        let beside = vec![parts_store::transitions(&steps)?];
         self.hand_over(&order, &delivered, &outcome.codes).await?;
         let mut wallets = wallet::lock(self.transaction, &[order.wallet_id]).await?;
-        let changes = wallet::post(self.transaction, self.now, &mut wallets, &entries).await?;
+        let changes = wallet::post(self.transaction, self.now, &mut wallets, &entries, beside).await?;
         let settlements = settlements(&order, &entries, &delivered, &refunded);
         parts_store::settle_units(self.transaction, self.now, &settlements).await?;
         let mut told = self.told(&order, before, &steps, &refunded);

@@ -78,42 +78,6 @@ pub async fn find_used_charges(
     Ok(found.into_iter().map(|row| row.charge_id).collect())
 }
 
-/// The ids of the wallets of (partner, currency) pairs.
-///
-/// # Errors
-/// What the database says.
-pub async fn find_wallets(
-    connection: &impl ConnectionTrait,
-    pairs: &[(PartnerId, Currency)],
-) -> Result<HashMap<(PartnerId, Currency), WalletId>, DbErr> {
-    #[derive(Serialize)]
-    struct Row {
-        partner_id: PartnerId,
-        currency: Currency,
-    }
-    #[derive(FromQueryResult)]
-    struct Found {
-        id: WalletId,
-        partner_id: PartnerId,
-        currency: Currency,
-    }
-    if pairs.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows: Vec<Row> = pairs
-        .iter()
-        .map(|(partner_id, currency)| Row { partner_id: *partner_id, currency: *currency })
-        .collect();
-    let backend = connection.get_database_backend();
-    let sql = format!(
-        "SELECT w.id, w.partner_id, w.currency FROM {}
-         JOIN wallets w ON w.partner_id = r.partner_id AND w.currency = r.currency",
-        rowset(backend, 1, "r", &[("partner_id", Text), ("currency", Text)])
-    );
-    let found = Found::find_by_statement(statement(backend, sql, [json(&rows)])).all(connection).await?;
-    Ok(found.into_iter().map(|wallet| ((wallet.partner_id, wallet.currency), wallet.id)).collect())
-}
-
 const ORDER_COLUMNS: &[(&str, ColumnKind)] = &[
     ("id", Text),
     ("partner_id", Text),
@@ -222,7 +186,7 @@ pub async fn insert(transaction: &Transaction, orders: &[&orders::Model]) -> Res
     let mut rows: Vec<OrderRow<'_>> = orders.iter().map(|order| order_row(order)).collect();
     rows.sort_by(|left, right| (left.partner_id, left.reference).cmp(&(right.partner_id, right.reference)));
     let backend = transaction.get_database_backend();
-    let sql = insertion(backend, "orders", ORDER_COLUMNS, "ON CONFLICT DO NOTHING RETURNING id");
+    let sql = insertion(backend, 1, "orders", ORDER_COLUMNS, "ON CONFLICT DO NOTHING RETURNING id");
     let inserted =
         Inserted::find_by_statement(statement(backend, sql, [json(&rows)])).all(transaction).await?;
     Ok(inserted.into_iter().map(|row| row.id).collect())

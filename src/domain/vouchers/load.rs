@@ -143,9 +143,9 @@ async fn load_batch(
     let moves = moves(batch);
     record_moves(transaction, ctx.now, writer, &moves).await?;
     let cost = cost_of(ctx, writer, batch)?;
-    wallet::post(transaction, ctx.now, &mut BTreeMap::new(), cost.as_slice()).await?;
     let detail = json!({ "codes": batch.len(), "products": moves.len(), "lot": batch.first().map(|first| &first.lot) });
-    audit::record(transaction, &[Entry::new(ctx, "stock.loaded", writer, &detail)]).await?;
+    let audited = audit::rows(&[Entry::new(ctx, "stock.loaded", writer, &detail)]);
+    wallet::post(transaction, ctx.now, &mut BTreeMap::new(), cost.as_slice(), vec![audited]).await?;
     Ok(())
 }
 

@@ -13,7 +13,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, engine_clock, expect_all, insert_all, json, rowset, statement};
+use crate::store::{
+    ColumnKind, Rows, Transaction, engine_clock, expect_all, insert, json, rowset, statement,
+};
 
 /// Which codes, and how many, are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,7 +190,7 @@ pub async fn record_moves(
             at: now.micros(),
         })
         .collect();
-    insert_all(transaction, "stock_moves", COLUMNS, &rows).await
+    insert(transaction, vec![Rows::of("stock_moves", COLUMNS, &rows)]).await
 }
 
 /// How much a writer's `moved_at` may lie behind its last move, in microseconds. As long as it stays, the update touches no index.

@@ -258,13 +258,12 @@ async fn pay_in(
             line(Account::Funding, None, -minor),
         ],
     };
-    let changes = post(transaction, ctx.now, locked, &[entry]).await?;
-    let change = changes.first().ok_or_else(|| Problem::internal("a credit changed no wallet"))?;
     let detail = json!({
         "transaction": id, "amount": command.amount.amount(), "currency": currency, "reference": command.reference,
     });
     let audited = Entry::new(ctx, "wallet.credited", wallet, &detail).about(command.partner);
-    audit::record(transaction, &[audited]).await?;
+    let changes = post(transaction, ctx.now, locked, &[entry], vec![audit::rows(&[audited])]).await?;
+    let change = changes.first().ok_or_else(|| Problem::internal("a credit changed no wallet"))?;
     let facts = WalletFacts {
         currency,
         amount_minor: minor,

@@ -18,7 +18,7 @@ pub use queries::{
     list_wallets,
 };
 pub use statement::{Format, Lines, Statement, StatementRequest, StatementText, statement, statement_of};
-pub use store::{Line, LockedWallet, NewTransaction, WalletChange, lock, post};
+pub use store::{Line, LockedWallet, NewTransaction, WalletChange, lock, lock_of, post};
 
 /// Digits behind the point of what goods cost: finer than any currency, for a code may cost a fraction of a minor unit.
 pub const COST_SCALE: u32 = 6;

@@ -5,17 +5,17 @@
 //! updated once a batch; entries number from 1 without gaps and carry the balance before and after.
 //! What is not here: which lines a movement has; commands and `model.rs` say that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::currency::Currency;
 use entity::ids::{OrderId, PartnerId, TransactionId, WalletId};
 use entity::state::{Account, TransactionKind};
 use entity::timestamp::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, expect_all, insert_all, json, rowset, statement};
+use crate::store::{ColumnKind, Rows, Transaction, expect_all, insert, json, rowset, statement};
 
 /// A wallet whose row this transaction has locked.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
@@ -99,22 +99,55 @@ pub async fn lock(
     struct Row {
         id: WalletId,
     }
-    let mut rows: Vec<Row> = wallets.iter().map(|id| Row { id: *id }).collect();
-    rows.sort_by_key(|row| row.id);
-    rows.dedup_by_key(|row| row.id);
+    let rows: Vec<Row> = wallets.iter().map(|id| Row { id: *id }).collect();
+    let which = format!(
+        "WHERE w.id IN (SELECT r.id FROM {})",
+        rowset(transaction.get_database_backend(), 1, "r", &[("id", Text)])
+    );
+    locked(transaction, &which, json(&rows)).await
+}
+
+/// Locks the wallets of owners and currencies, in the order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_of(
+    transaction: &Transaction,
+    owners: &BTreeSet<(PartnerId, Currency)>,
+) -> Result<BTreeMap<WalletId, LockedWallet>, DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        partner_id: PartnerId,
+        currency: Currency,
+    }
+    let rows: Vec<Row> = owners
+        .iter()
+        .map(|(partner_id, currency)| Row { partner_id: *partner_id, currency: *currency })
+        .collect();
+    let backend = transaction.get_database_backend();
+    let which = format!(
+        "JOIN {} ON w.partner_id = r.partner_id AND w.currency = r.currency",
+        rowset(backend, 1, "r", &[("partner_id", Text), ("currency", Text)])
+    );
+    locked(transaction, &which, json(&rows)).await
+}
+
+async fn locked(
+    transaction: &Transaction,
+    which: &str,
+    rows: Value,
+) -> Result<BTreeMap<WalletId, LockedWallet>, DbErr> {
     let backend = transaction.get_database_backend();
     let lock = if backend == DbBackend::Postgres { " FOR NO KEY UPDATE OF w" } else { "" };
     let sql = format!(
-        "SELECT w.id, w.partner_id, w.currency, w.available, w.sequence FROM wallets w
-         WHERE w.id IN (SELECT r.id FROM {}) ORDER BY w.id{lock}",
-        rowset(backend, 1, "r", &[("id", Text)])
+        "SELECT w.id, w.partner_id, w.currency, w.available, w.sequence FROM wallets w {which} ORDER BY w.id{lock}"
     );
-    let found =
-        LockedWallet::find_by_statement(statement(backend, sql, [json(&rows)])).all(transaction).await?;
+    let found = LockedWallet::find_by_statement(statement(backend, sql, [rows])).all(transaction).await?;
     Ok(found.into_iter().map(|wallet| (wallet.id, wallet)).collect())
 }
 
-/// Writes transactions with their postings and brings the locked wallets' rows up to date.
+/// Writes transactions with their postings, and the rows of others that belong to them, by one call of the database; brings the
+/// locked wallets' rows up to date.
 ///
 /// Tells each change of a wallet's available money, in the order of the transactions.
 ///
@@ -126,10 +159,8 @@ pub async fn post(
     now: Timestamp,
     wallets: &mut BTreeMap<WalletId, LockedWallet>,
     transactions: &[NewTransaction],
+    mut beside: Vec<Rows>,
 ) -> Result<Vec<WalletChange>, DbErr> {
-    if transactions.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut changes = Vec::new();
     let mut postings = Vec::new();
     for entry in transactions {
@@ -138,8 +169,8 @@ pub async fn post(
             postings.push(posting(entry, *line, number, now, wallets, &mut changes)?);
         }
     }
-    insert_transactions(transaction, now, transactions).await?;
-    insert_postings(transaction, &postings).await?;
+    beside.extend([transaction_rows(now, transactions), posting_rows(&postings)]);
+    insert(transaction, beside).await?;
     update_wallets(transaction, wallets, &changes).await?;
     Ok(changes)
 }
@@ -234,11 +265,7 @@ fn posting(
     Ok(row)
 }
 
-async fn insert_transactions(
-    transaction: &Transaction,
-    now: Timestamp,
-    transactions: &[NewTransaction],
-) -> Result<(), DbErr> {
+fn transaction_rows(now: Timestamp, transactions: &[NewTransaction]) -> Rows {
     #[derive(Serialize)]
     struct Row<'a> {
         id: TransactionId,
@@ -270,10 +297,10 @@ async fn insert_transactions(
         ("note", Text),
         ("created_at", Integer),
     ];
-    insert_all(transaction, "ledger_transactions", COLUMNS, &rows).await
+    Rows::of("ledger_transactions", COLUMNS, &rows)
 }
 
-async fn insert_postings(transaction: &Transaction, postings: &[PostingRow]) -> Result<(), DbErr> {
+fn posting_rows(postings: &[PostingRow]) -> Rows {
     const COLUMNS: &[(&str, ColumnKind)] = &[
         ("transaction_id", Text),
         ("line", Integer),
@@ -288,7 +315,7 @@ async fn insert_postings(transaction: &Transaction, postings: &[PostingRow]) -> 
         ("balance_after", Integer),
         ("created_at", Integer),
     ];
-    insert_all(transaction, "postings", COLUMNS, postings).await
+    Rows::of("postings", COLUMNS, postings)
 }
 
 async fn update_wallets(
@@ -301,6 +328,9 @@ async fn update_wallets(
         id: WalletId,
         available: i64,
         sequence: i64,
+    }
+    if changes.is_empty() {
+        return Ok(());
     }
     let mut changed: Vec<WalletId> = changes.iter().map(|change| change.wallet).collect();
     changed.sort_unstable();

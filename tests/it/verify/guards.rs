@@ -168,11 +168,12 @@ both_databases! {
 
     async fn the_database_refuses_what_belongs_to_nothing(app: SmallCatalog) {
         sell_and_settle(&app).await;
-        const FOREIGN: &str = "FOREIGN KEY constraint failed";
         let posting = "INSERT INTO postings (transaction_id, line, account, currency, scale, amount, created_at)
             SELECT 'ltx_none', line, account, currency, scale, amount, created_at FROM postings WHERE wallet_id IS NULL LIMIT 1";
-        assert_refused(&app, posting, "postings go to ledger_transactions that exist", FOREIGN).await;
+        let words = "postings go to ledger_transactions that exist";
+        assert_refused(&app, posting, words, words).await;
         let step = "INSERT INTO order_transitions SELECT 'ord_none', version, from_status, to_status, reason, at FROM order_transitions LIMIT 1";
-        assert_refused(&app, step, "order_transitions go to orders that exist", FOREIGN).await;
+        let words = "order_transitions go to orders that exist";
+        assert_refused(&app, step, words, words).await;
     }
 }
