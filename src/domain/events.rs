@@ -3,7 +3,7 @@
 //! What lives here: the one function that writes events, what they say, and the one that removes old ones (`sweep`).
 //! What is always true: a transaction's events are its last three statements; a partner's events number from 1 without gaps in
 //! commit order, because the row of its head is locked from the numbering to the commit; no event carries a code.
-//! What is not here: who reads them: subscriptions and the feed (`domain/feed.rs`).
+//! What is not here: who reads them: subscriptions and the feed (`domain/feed/`).
 
 mod sweep;
 
@@ -140,7 +140,10 @@ pub async fn record(transaction: &Transaction, now: Timestamp, events: Vec<NewEv
     for event in &events {
         *counts.entry(event.partner).or_default() += 1;
     }
-    lock_heads(transaction, &counts).await?;
+    // Of one head there is no order, and moving it locks it.
+    if counts.len() > 1 {
+        lock_heads(transaction, &counts).await?;
+    }
     let mut next = advance_heads(transaction, &counts).await?;
     let rows: Vec<EventRow> = events.into_iter().map(|event| row(event, now, &mut next)).collect();
     insert(transaction, vec![Rows::of("events", EVENT_COLUMNS, &rows)]).await
@@ -172,8 +175,7 @@ const HEAD_COLUMNS: &[(&str, ColumnKind)] = &[("partner_id", Text), ("count", In
 
 async fn lock_heads(transaction: &Transaction, counts: &BTreeMap<PartnerId, i64>) -> Result<(), DbErr> {
     let backend = transaction.get_database_backend();
-    // Of one head there is no order, and its UPDATE locks it.
-    if backend != DbBackend::Postgres || counts.len() < 2 {
+    if backend != DbBackend::Postgres {
         return Ok(());
     }
     let sql = format!(

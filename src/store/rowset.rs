@@ -59,9 +59,9 @@ impl Rows {
     }
 }
 
-/// Inserts rows into tables, in the order in which the tables are given, by one call of the database: to whoever commits for
-/// many, the way to the database and back costs as much as ten rows. On PostgreSQL that is one statement, whose foreign keys
-/// are looked at in the end; SQLite runs one after the other.
+/// Inserts rows into tables by one call of the database: to whoever commits for many, the way to the database and back costs as
+/// much as ten rows. On PostgreSQL that is one statement, which fills the tables in any order and looks at foreign keys in the
+/// end; SQLite fills one after the other, so parents come first.
 ///
 /// # Errors
 /// What the database says.

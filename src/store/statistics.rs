@@ -1,7 +1,8 @@
 //! What PostgreSQL's planner knows of tables that have just begun to fill.
 //!
 //! What lives here: the look into tables that nobody has looked into yet.
-//! What is always true: a table is looked into once; from then on it is autovacuum's. SQLite's plans go by the indexes alone.
+//! What is always true: a table is looked into once, or again if that was before its rows were committed; from then on it is
+//! autovacuum's. SQLite's plans go by the indexes alone.
 //! What is not here: how the pools have their statements planned (`pools.rs`).
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
@@ -23,8 +24,8 @@ pub async fn learn(database: &Database) -> Result<(), DbErr> {
         name: String,
     }
     let unknown = "SELECT c.oid::regclass::text AS name FROM pg_class c
-         WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(current_schema()) AND c.reltuples < 0
-            AND pg_relation_size(c.oid) >= $1";
+         WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(current_schema()) AND pg_relation_size(c.oid) >= $1
+            AND (c.reltuples < 0 OR (c.reltuples = 0 AND pg_stat_get_live_tuples(c.oid) > 0))";
     let unknown = Statement::from_sql_and_values(DbBackend::Postgres, unknown, [WORTH_KNOWING.into()]);
     for table in Table::find_by_statement(unknown).all(&database.reader).await? {
         database.writer.execute_unprepared(&format!("ANALYZE {}", table.name)).await?;

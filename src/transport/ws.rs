@@ -92,7 +92,7 @@ pub(super) fn upgrade(
     }
     let Some(place) = state.admit_socket(arrival.address) else {
         let message =
-            "Too many sockets are open from this address; close some, or try again after retryAfterMs.";
+            "Too many sockets are open from this address; close some, or try again after `retryAfterMs`.";
         let refusal = Refusal::new(ErrorCode::RateLimited, message).retry_after_ms(RETRY_SOCKET_MS);
         return answered(StatusCode::TOO_MANY_REQUESTS, &Answer::refused(refusal));
     };

@@ -144,9 +144,10 @@ async fn a_data_folder_under_a_file_is_told_by_its_path() {
 #[tokio::test]
 async fn a_postgres_that_is_not_there_is_told_by_its_address() {
     let folder = tempfile::tempdir().unwrap();
-    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bound, so that nobody else gets it, and not listened to.
+    let spare = tokio::net::TcpSocket::new_v4().unwrap();
+    spare.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = spare.local_addr().unwrap().port();
-    drop(spare);
     let url = format!("postgres://seller:open-sesame@127.0.0.1:{port}/cards");
     let binary = Binary::in_folder(folder.path()).with("OCTOPUS_DATABASE_URL", &url);
     for line in ["partner list", "migrate status", "serve"] {

@@ -3,8 +3,8 @@
 //! What lives here: the command that removes events once they have been kept for as long as the settings say.
 //! What is always true: what goes is the beginning of a feed, at most 500 events a transaction, and the head says in the same
 //! transaction from which number and instant on everything is kept; a younger event goes in no case, nor one behind it; the head
-//! is locked first, as `record` does.
-//! What is not here: what a reader with an older cursor is told (`feed.rs`); when it runs (`app.rs`).
+//! is locked first.
+//! What is not here: what a reader with an older cursor is told (`feed/`); when it runs (`app.rs`).
 
 use std::collections::BTreeMap;
 

@@ -5,14 +5,13 @@
 //! only as far as stock and balance reach once all codes and wallets in question are locked, so that an order that is refused
 //! takes nothing from the others and writes nothing; an order's row is written once, as it stands at the commit; events come last.
 //! What is not here: who is in a batch (`desk.rs`), whom stock and balances reach (`admission.rs`), the rows of what was
-//! accepted (`acceptance.rs`).
+//! accepted (`acceptance.rs`), what follows from an order alone (`ticket.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use entity::currency::Currency;
-use entity::ids::{ChargeId, OrderId, PartnerId, StockWriterId, WalletId};
-use entity::state::OrderStatus;
+use entity::ids::{ChargeId, PartnerId, StockWriterId, WalletId};
 use entity::timestamp::Timestamp;
 use entity::{orders, vouchers};
 use sea_orm::DbErr;
@@ -20,64 +19,19 @@ use sea_orm::DbErr;
 use super::acceptance::{Acceptance, Accepted, settle};
 use super::admission::{Balances, Patience, Stock, admit, give_back};
 use super::desk::Answer;
-use super::input::{PlaceOrder, differing_fields};
-use super::model::{Terms, terms_of_charge};
-use super::place::Placed;
+use super::model::Terms;
 use super::refusal::OrderRefusal;
-use super::snapshot::OrderedProduct;
 use super::store::{self, Reference};
-use super::verdict::{Verdict, find_product};
-use crate::ctx::{Ctx, Deps, PartnerActor};
+use super::ticket::Ticket;
+use super::verdict::Verdict;
+use crate::ctx::Deps;
 use crate::domain::wallet::{self, LockedWallet};
-use crate::domain::{audit, identity, pricing};
+use crate::domain::{identity, pricing};
 use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, begin};
 
 /// How often an order is inserted again when what it collided with has gone.
 const MOST_INSERTIONS: u32 = 3;
-
-/// An order that waits for its desk.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    /// The caller's request.
-    pub ctx: Ctx,
-    /// The caller.
-    pub actor: PartnerActor,
-    /// What is asked for.
-    pub input: PlaceOrder,
-    /// The canonical input.
-    pub fingerprint: String,
-    /// What memory says of it.
-    pub verdict: Verdict,
-    /// The id that the order will have: by it a commit whose answer was lost is recognised.
-    pub order_id: OrderId,
-    /// The audit row of the codes' reading, if the answer is to carry them.
-    pub reveal: Option<audit::Entry>,
-}
-
-impl Ticket {
-    /// The partner's name for the order.
-    pub fn reference(&self) -> Reference {
-        Reference { partner_id: self.actor.partner, reference: self.input.reference.clone() }
-    }
-
-    /// The charge that it would use.
-    pub fn charge(&self) -> Option<ChargeId> {
-        match &self.verdict {
-            Verdict::OnCharge(charge, _) => Some(*charge),
-            Verdict::Sell(_) | Verdict::Refuse(_) => None,
-        }
-    }
-
-    /// How many units it asks for; a refusal needs none.
-    pub fn units(&self) -> i32 {
-        match &self.verdict {
-            Verdict::Sell(terms) => terms.quantity,
-            Verdict::OnCharge(_, units) => *units,
-            Verdict::Refuse(_) => 0,
-        }
-    }
-}
 
 /// Runs a batch and tells the answer of each ticket, in their order.
 ///
@@ -199,7 +153,7 @@ impl Batch<'_> {
         let known = store::find_by_references(self.transaction, &wanted).await?;
         for (index, ticket) in self.tickets.iter().enumerate() {
             if let (None, Some(order)) = (&self.answers[index], known.get(&ticket.reference())) {
-                self.answers[index] = Some(known_answer(ticket, order));
+                self.answers[index] = Some(ticket.answer_of(order));
             }
         }
         Ok(())
@@ -226,7 +180,7 @@ impl Batch<'_> {
                 Verdict::Sell(terms) => Ok(terms.as_ref().clone()),
                 Verdict::Refuse(refusal) => Err(refusal.clone()),
                 Verdict::OnCharge(id, _) => {
-                    on_charge(ticket, charges.get(&(ticket.actor.partner, *id)), self.now)
+                    ticket.terms_on(charges.get(&(ticket.actor.partner, *id)), self.now)
                 }
             };
             match decided {
@@ -281,7 +235,7 @@ impl Batch<'_> {
         for (index, terms) in terms {
             match (of_owner.get(&self.owner(index, &terms)), terms.total()) {
                 (Some(wallet), Some(total)) => {
-                    let order = new_order(&self.tickets[index], &terms, *wallet, total.minor, self.now);
+                    let order = self.tickets[index].order(&terms, *wallet, total.minor, self.now);
                     candidates.push(Candidate { index, charge: terms.charge, order });
                 }
                 _ => self.refuse(index, OrderRefusal::NoWallet { currency: terms.currency }),
@@ -293,6 +247,9 @@ impl Batch<'_> {
     /// Admits in the order of arrival what stock and balances reach for, and inserts it in the state that it ends in. What
     /// collides with another order gives back what it took; it is answered with what it collided with, or tried again where
     /// that has gone, as are those that were refused while it held what they asked for.
+    ///
+    /// Nobody is refused before references and charges are looked up again: while this batch waited for codes and wallets,
+    /// another process may have committed the very order, and with it taken what is now short.
     async fn accept(
         &mut self,
         mut waiting: Vec<Candidate>,
@@ -304,20 +261,44 @@ impl Batch<'_> {
             let (admitted, refused) = self.admit(waiting, stock, balances);
             let (inserted, collided) = insert(self.transaction, admitted).await?;
             accepted.extend(inserted.into_iter().map(|one| self.accepted(one)));
-            if collided.is_empty() {
-                refused.into_iter().for_each(|(candidate, refusal)| self.refuse(candidate.index, refusal));
-                waiting = Vec::new();
-                break;
+            if !(collided.is_empty() && refused.is_empty()) {
+                let left_out = collided.iter().map(|one| &one.candidate);
+                self.answer_what_exists(left_out.chain(refused.iter().map(|(candidate, _)| candidate)))
+                    .await?;
             }
-            self.answer_known_references().await?;
-            self.answer_used_charges(&collided).await?;
-            waiting = collided.into_iter().map(|one| one.give_back(stock, balances)).collect();
-            waiting.extend(refused.into_iter().map(|(candidate, _)| candidate));
+            let are_final = collided.is_empty();
+            // The first that collided gets its codes back last, and so is the first to have them again.
+            waiting = collided.into_iter().rev().map(|one| one.give_back(stock, balances)).collect();
+            for (candidate, refusal) in refused {
+                if self.answers[candidate.index].is_none() && are_final {
+                    self.refuse(candidate.index, refusal);
+                }
+                waiting.push(candidate);
+            }
             waiting.retain(|candidate| self.answers[candidate.index].is_none());
             waiting.sort_by_key(|candidate| candidate.index);
+            if waiting.is_empty() {
+                accepted.sort_by_key(|one| one.ticket);
+                return Ok(accepted);
+            }
         }
-        accepted.sort_by_key(|one| one.ticket);
-        if waiting.is_empty() { Ok(accepted) } else { Err(DbErr::Custom("orders kept colliding".to_owned())) }
+        Err(DbErr::Custom("orders kept colliding".to_owned()))
+    }
+
+    async fn answer_what_exists(
+        &mut self,
+        candidates: impl Iterator<Item = &Candidate> + Clone,
+    ) -> Result<(), DbErr> {
+        self.answer_known_references().await?;
+        let charges: Vec<ChargeId> = candidates.clone().filter_map(|candidate| candidate.charge).collect();
+        let used = store::find_used_charges(self.transaction, &charges).await?;
+        for candidate in candidates {
+            let is_used = candidate.charge.is_some_and(|charge| used.contains(&charge));
+            if is_used && self.answers[candidate.index].is_none() {
+                self.refuse(candidate.index, OrderRefusal::ChargeUsed);
+            }
+        }
+        Ok(())
     }
 
     fn admit(
@@ -343,19 +324,6 @@ impl Batch<'_> {
     fn accepted(&self, Admitted { candidate: Candidate { index, order, .. }, codes }: Admitted) -> Accepted {
         Accepted { ticket: index, order, codes, reveal: self.tickets[index].reveal.clone() }
     }
-
-    async fn answer_used_charges(&mut self, collided: &[Admitted]) -> Result<(), DbErr> {
-        let charge = |one: &Admitted| one.candidate.charge;
-        let charges: Vec<ChargeId> = collided.iter().filter_map(charge).collect();
-        let used = store::find_used_charges(self.transaction, &charges).await?;
-        for one in collided {
-            let is_used = charge(one).is_some_and(|charge| used.contains(&charge));
-            if is_used && self.answers[one.candidate.index].is_none() {
-                self.refuse(one.candidate.index, OrderRefusal::ChargeUsed);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Inserts what was admitted; tells which went in, and which collided with an order that has its reference or its charge.
@@ -366,69 +334,4 @@ async fn insert(
     let rows: Vec<&orders::Model> = admitted.iter().map(|one| &one.candidate.order).collect();
     let inserted = store::insert(transaction, &rows).await?;
     Ok(admitted.into_iter().partition(|one| inserted.contains(&one.candidate.order.id)))
-}
-
-/// What a reference that has an order answers.
-fn known_answer(ticket: &Ticket, order: &orders::Model) -> Answer {
-    let fields = differing_fields(&order.fingerprint, &ticket.fingerprint);
-    if fields.is_empty() {
-        // Its own id means that an earlier try of this very call was committed and its answer lost.
-        let replayed = order.id != ticket.order_id;
-        Ok(Placed { order: Arc::new(order.clone()), codes: None, replayed })
-    } else {
-        Err(Failure::Refused(OrderRefusal::IdempotencyMismatch { order: Box::new(order.clone()), fields }))
-    }
-}
-
-fn on_charge(
-    ticket: &Ticket,
-    charge: Option<&entity::charges::Model>,
-    now: Timestamp,
-) -> Result<Terms, OrderRefusal> {
-    let charge = charge.ok_or(OrderRefusal::ChargeNotFound)?;
-    let product = find_product(&ticket.ctx, &charge.product_id)?;
-    terms_of_charge(&ticket.input, charge, product, now)
-}
-
-fn new_order(
-    ticket: &Ticket,
-    terms: &Terms,
-    wallet_id: WalletId,
-    total_minor: i64,
-    now: Timestamp,
-) -> orders::Model {
-    orders::Model {
-        id: ticket.order_id,
-        partner_id: ticket.actor.partner,
-        wallet_id,
-        reference: ticket.input.reference.clone(),
-        fingerprint: ticket.fingerprint.clone(),
-        status: OrderStatus::Pending,
-        version: 1,
-        failure_policy: ticket.input.policy(),
-        product_id: terms.product.id.clone(),
-        product_snapshot: OrderedProduct::of(&terms.product).to_json(),
-        quantity: terms.quantity,
-        delivered_quantity: 0,
-        refunded_quantity: 0,
-        face_minor: terms.face.minor,
-        face_currency: terms.face.currency,
-        currency: terms.currency,
-        unit_price_minor: terms.unit.price,
-        unit_sales_minor: terms.unit.sales,
-        unit_fx_minor: terms.unit.fx,
-        unit_fee_minor: terms.unit.fee,
-        unit_rounding_minor: terms.unit.rounding,
-        total_minor,
-        charge_id: terms.charge,
-        recipient: None,
-        recipient_key_id: None,
-        failure_code: None,
-        created_at: now,
-        completed_at: None,
-        deadline_at: None,
-        cancel_requested_at: None,
-        lease_until: None,
-        lease_epoch: 0,
-    }
 }

@@ -16,10 +16,11 @@ use sea_orm::{DbBackend, DbErr};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::batch::{self, Ticket};
+use super::batch;
 use super::line::{Line, Room, Standing};
 use super::place::Placed;
 use super::refusal::OrderRefusal;
+use super::ticket::Ticket;
 use crate::ctx::Deps;
 use crate::domain::feed;
 use crate::problem::{Failure, Problem, Refusal};

@@ -25,6 +25,7 @@ mod settle;
 mod snapshot;
 mod store;
 mod telling;
+mod ticket;
 mod verdict;
 
 pub use cancel::{OrderName, cancel};

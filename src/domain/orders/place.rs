@@ -14,12 +14,12 @@ use entity::{orders, vouchers};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::batch::Ticket;
 use super::desk::Desks;
 use super::input::{PlaceOrder, Reveals};
 use super::model::is_terminal;
 use super::queries;
 use super::refusal::OrderRefusal;
+use super::ticket::Ticket;
 use super::verdict::verdict;
 use crate::ctx::Ctx;
 use crate::domain::{audit, feed, vouchers as vault};

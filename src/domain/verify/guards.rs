@@ -8,7 +8,7 @@ macro_rules! missing {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
-        ('vouchers')
+                ('vouchers')
              ), refused (verb) AS (VALUES ",
             $verbs,
             "), wanted (name, verb) AS (

@@ -102,18 +102,38 @@ impl TestApp {
         let database = TestDatabase::fresh(dialect, contents).await;
         let config = seed::config(&database.url, database.folder.path());
         database.seed.write_keys(&config);
-        let clock = Arc::new(FixedClock::at(START));
-        let ids = Arc::new(SeededIds::new(1));
+        let served = contents != Contents::Tables;
+        Self::on(Arc::new(database), Arc::new(FixedClock::at(START)), 1, served).await
+    }
+
+    /// A second server on this database, as nodes have it on PostgreSQL; on SQLite, where one server serves, this one again.
+    pub async fn second_node(&self) -> Self {
+        match self.database.dialect() {
+            Dialect::Sqlite => self.clone(),
+            Dialect::Postgres => Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), 2, true).await,
+        }
+    }
+
+    /// Ends a second server.
+    pub async fn leave(&self) {
+        if self.database.dialect() == Dialect::Postgres {
+            self.stop().await;
+            app::close(&self.deps).await;
+        }
+    }
+
+    async fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, seed: u64, served: bool) -> Self {
+        let config = seed::config(&database.url, database.folder.path());
+        let ids = Arc::new(SeededIds::new(seed));
         let deps = app::open(config, clock.clone(), ids).await.expect("the database opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
         let client = Client::new(format!("http://{}", listener.local_addr().expect("it is bound")));
         let stop = CancellationToken::new();
-        let served = contents != Contents::Tables;
         let ended = served
             .then(|| tokio::spawn(app::serve(Arc::clone(&deps), listener, stop.clone().cancelled_owned())));
         let server = Arc::new(Server { stop, ended: Mutex::new(ended) });
         let books_are_broken = Arc::default();
-        Self { database: Arc::new(database), deps, clock, client, server, books_are_broken }
+        Self { database, deps, clock, client, server, books_are_broken }
     }
 
     /// The first partner, signed in. Its wallets are funded, its default currency is USD.
@@ -141,6 +161,11 @@ impl TestApp {
     /// Pays an amount of a currency, in minor units, into a partner's wallet; once for each reference.
     pub async fn credit(&self, partner: &Partner, amount: (&str, i64), reference: &str) {
         seed::credit(&self.system(), &partner.account, amount, reference).await;
+    }
+
+    /// The same partner, in the same session, as a caller of this server.
+    pub fn caller(&self, partner: &Partner) -> Partner {
+        Partner { client: self.client.clone(), ..partner.clone() }
     }
 
     /// A session of a partner's credential.
