@@ -59,30 +59,43 @@ impl Rows {
     }
 }
 
-/// Inserts rows into tables by one call of the database: to whoever commits for many, the way to the database and back costs as
-/// much as ten rows. On PostgreSQL that is one statement, which fills the tables in any order and looks at foreign keys in the
-/// end; SQLite fills one after the other, so parents come first.
+/// Inserts rows into tables, parents first. On PostgreSQL that is one statement, which fills the tables in any order and looks
+/// at foreign keys in the end: to whoever commits for many, the way to the server and back costs as much as ten rows. SQLite,
+/// to which there is no way, fills one after the other; several insertions in one text would leave its lock taken when one fails
+/// (seen with sqlx 0.9).
 ///
 /// # Errors
 /// What the database says.
 pub async fn insert(connection: &impl ConnectionTrait, all: Vec<Rows>) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
-    let (mut statements, mut values) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
-    for Rows { table, columns, json } in all {
-        if let Some(json) = json {
-            values.push(json);
-            statements.push(insertion(backend, values.len(), table, columns, ""));
+    let filled = all.into_iter().filter_map(|rows| Some((rows.table, rows.columns, rows.json?)));
+    match connection.get_database_backend() {
+        backend @ DbBackend::Postgres => insert_together(connection, backend, filled).await,
+        backend => {
+            for (table, columns, json) in filled {
+                let sql = insertion(backend, 1, table, columns, "");
+                connection.execute_raw(Statement::from_sql_and_values(backend, sql, [json])).await?;
+            }
+            Ok(())
         }
     }
+}
+
+async fn insert_together(
+    connection: &impl ConnectionTrait,
+    backend: DbBackend,
+    filled: impl Iterator<Item = (&'static str, &'static [(&'static str, ColumnKind)], Value)>,
+) -> Result<(), DbErr> {
+    let (mut statements, mut values) = (Vec::new(), Vec::new());
+    for (table, columns, json) in filled {
+        values.push(json);
+        statements.push(insertion(backend, values.len(), table, columns, ""));
+    }
     let Some(last) = statements.pop() else { return Ok(()) };
-    let sql = match backend {
-        DbBackend::Postgres if !statements.is_empty() => {
-            let before = statements.iter().enumerate().map(|(n, statement)| format!("s{n} AS ({statement})"));
-            format!("WITH {} {last}", before.collect::<Vec<_>>().join(", "))
-        }
-        _ => statements.into_iter().chain([last]).collect::<Vec<_>>().join("; "),
-    };
-    connection.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.map(drop)
+    let before: Vec<String> =
+        statements.iter().enumerate().map(|(n, statement)| format!("s{n} AS ({statement})")).collect();
+    let with = if before.is_empty() { String::new() } else { format!("WITH {} ", before.join(", ")) };
+    let insert = Statement::from_sql_and_values(backend, with + &last, values);
+    connection.execute_raw(insert).await.map(drop)
 }
 
 /// The text of an insertion of a set of rows, which are this parameter, with what follows it, such as `ON CONFLICT DO NOTHING`.
