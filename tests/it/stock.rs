@@ -161,6 +161,10 @@ both_databases! {
             ("sku,sku,code\n", "the header has the column sku twice"),
             ("code\n", "the header lacks the column sku"),
             ("sku,pin\n", "the header has neither the column code nor the column url"),
+            ("sku,code\nx,\"A\"B\n", "line 2: something stands behind a closing quote"),
+            ("sku,code\nx,\"A\nB\" \n", "line 3: something stands behind a closing quote"),
+            ("sku,code\nx,A\"B\"\n", "line 2: a quote stands in a field that does not begin with one"),
+            ("sku,code\nx,A\nx,\"12\nx,B\n", "line 3: a quote opens here that is never closed: is the file whole?"),
         ] {
             let path = folder.join("odd.csv");
             fs::write(&path, text).unwrap();
@@ -168,6 +172,16 @@ both_databases! {
             assert!(ended.stderr.contains(reason), "{ended:?}");
         }
         Binary::on(&app.database).run(&["stock", "import", "absent.csv"]).await.expect_code(2);
+    }
+
+    async fn quotes_that_are_in_their_place_are_taken(app: SmallCatalog) {
+        let rows = format!("\u{feff}\"sku\",\"code\",\"pin\"\r\n\"{EURO_20}\",\"A \"\"quoted\"\", code\",\"\"\r\n{EURO_20},B,\"2\"");
+        let path = app.database.folder.path().join("quoted.csv");
+        fs::write(&path, rows).unwrap();
+        Binary::on(&app.database).run(&["stock", "import", path.to_str().unwrap()]).await.expect_code(0);
+        let codes = opened(&app, EURO_20).await;
+        let shown: Vec<_> = codes.iter().map(|one| (shown(&one.code), shown(&one.pin))).collect();
+        assert_eq!(shown, [(Some("A \"quoted\", code"), None), (Some("B"), Some("2"))]);
     }
 
     async fn a_short_code_is_told_from_another_by_its_pin(app: SmallCatalog) {

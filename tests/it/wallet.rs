@@ -8,7 +8,9 @@ use octopus_cards::domain::wallet::{self, CreditRefusal, CreditWallet};
 use octopus_cards::problem::Failure;
 use serde_json::{Value, json};
 
+use super::orders::{funds, minor, order};
 use super::support::app::TestApp;
+use super::support::catalog::YEN_1000;
 use super::support::process::{Binary, Ended};
 use super::support::seed::SeededPartner;
 
@@ -88,6 +90,24 @@ both_databases! {
             assert_eq!(refusal(wallet::credit(&app.system(), command).await), expected);
         }
         assert_eq!(app.database.number("SELECT count(*) FROM postings").await, before);
+    }
+
+    /// A wallet can be filled to the brim, but what is held has to find its way back.
+    async fn what_is_held_has_room_in_the_wallet_to_come_back(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let open = json!({ "productId": YEN_1000, "quantity": 60, "reference": "open", "currency": "USD", "waitMs": 0 });
+        order(&partner, open).await.payload("createOrder");
+        let (available, held) = funds(&partner, "USD").await;
+        let (available, held) = (minor(&available), minor(&held));
+        assert!(held > 0);
+        let room = i64::MAX - available - held;
+        let id = partner.account.id.as_str();
+        let refused = refusal(wallet::credit(&app.system(), credit(id, "USD", room + 1, "brim")).await);
+        assert_eq!(refused, CreditRefusal::TooMuch);
+        wallet::credit(&app.system(), credit(id, "USD", room, "brim")).await.unwrap();
+        let cancel = "mutation { cancelOrder(input: { reference: \"open\" }) { order { status } userErrors { code } } }";
+        assert_eq!(partner.graphql(cancel, json!({})).await.text("cancelOrder.order.status"), "PARTIALLY_DELIVERED");
+        assert_eq!(funds(&partner, "USD").await, ("92233720368547758.07".to_owned(), "0.00".to_owned()));
     }
 
     async fn money_is_paid_in_and_listed_from_the_command_line(app: SmallCatalog) {

@@ -19,6 +19,7 @@ use sea_orm::EntityTrait;
 use super::csv_rows::{self, Header, Shelf};
 use super::load::{LoadError, Loaded, NewVoucher, load};
 use super::load_store;
+use super::quoting::Quoting;
 use super::vault::{DataKey, Purpose, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
@@ -157,9 +158,10 @@ pub async fn import(ctx: &Ctx, import: Import, progress: Progress) -> Result<Imp
     Ok(Imported { loaded: Some(loaded), skipped: bad })
 }
 
-fn open(path: &Path) -> Result<csv::Reader<File>, ImportError> {
+fn open(path: &Path) -> Result<csv::Reader<Quoting<File>>, ImportError> {
+    let file = Quoting::new(File::open(path).map_err(ImportError::Unreadable)?);
     // Flexible, for a row of another width is a bad row and not the end.
-    Ok(ReaderBuilder::new().has_headers(false).flexible(true).from_path(path)?)
+    Ok(ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file))
 }
 
 fn count_rows(path: &Path) -> Result<u64, ImportError> {

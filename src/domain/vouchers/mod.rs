@@ -17,6 +17,7 @@ mod jobs;
 mod keys_store;
 mod load;
 mod load_store;
+mod quoting;
 mod sealing;
 mod secret;
 mod store;

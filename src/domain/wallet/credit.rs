@@ -14,6 +14,7 @@ use entity::state::{Account, TransactionKind};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 use serde_json::json;
 
+use super::queries::HELD;
 use super::store::{Line, LockedWallet, NewTransaction, lock, post};
 use crate::ctx::{Actor, Ctx};
 use crate::domain::audit::{self, Entry};
@@ -166,10 +167,20 @@ async fn credit_once(
     let wallet = open_wallet(ctx, transaction, command.partner, currency).await?;
     let mut locked = lock(transaction, &[wallet]).await?;
     let available = locked.get(&wallet).map_or(0, |wallet| wallet.available);
-    if available.checked_add(command.amount.minor).is_none() {
+    // What is held may come back.
+    let held = held_of(transaction, wallet).await?;
+    if available.checked_add(held).and_then(|sum| sum.checked_add(command.amount.minor)).is_none() {
         return Err(Failure::Refused(CreditRefusal::TooMuch));
     }
     pay_in(ctx, transaction, (wallet, &mut locked), command).await
+}
+
+/// What is held of a locked wallet, in minor units.
+async fn held_of(transaction: &Transaction, wallet: WalletId) -> Result<i64, sea_orm::DbErr> {
+    let sql = format!("SELECT {HELD} AS held FROM wallets w WHERE w.id = $1");
+    let held = statement(transaction.get_database_backend(), sql, [wallet.to_string().into()]);
+    let row = transaction.query_one_raw(held).await?;
+    row.ok_or_else(|| sea_orm::DbErr::RecordNotFound(wallet.to_string()))?.try_get("", "held")
 }
 
 /// One credit of a partner at a time: two calls with one reference must not both find it unused. Orders go on beside it.

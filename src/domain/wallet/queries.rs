@@ -134,6 +134,12 @@ fn require_operator(ctx: &Ctx) -> Result<(), Problem> {
     if ctx.actor == Actor::System { Ok(()) } else { Err(Problem::forbidden("an operator")) }
 }
 
+/// What is held of the wallet `w`: the sum of its open units.
+pub(super) const HELD: &str = "CAST(coalesce(
+    (SELECT sum(u.price_minor) FROM orders o JOIN order_units u ON u.order_id = o.id
+     WHERE o.wallet_id = w.id AND o.completed_at IS NULL
+       AND u.status IN ('PENDING', 'AWAITING_VENDOR') AND u.funding = 'HOLD'), 0) AS BIGINT)";
+
 /// What wallets have: those of the actor among them.
 ///
 /// # Errors
@@ -157,10 +163,7 @@ pub async fn funds_of(ctx: &Ctx, wallets: Vec<WalletId>) -> Result<HashMap<Walle
     let backend = reader.get_database_backend();
     let rows: Vec<Row> = wallets.into_iter().map(|id| Row { id }).collect();
     let sql = format!(
-        "SELECT w.id, w.available, CAST(coalesce(
-            (SELECT sum(u.price_minor) FROM orders o JOIN order_units u ON u.order_id = o.id
-             WHERE o.wallet_id = w.id AND o.completed_at IS NULL
-               AND u.status IN ('PENDING', 'AWAITING_VENDOR') AND u.funding = 'HOLD'), 0) AS BIGINT) AS held
+        "SELECT w.id, w.available, {HELD} AS held
          FROM wallets w JOIN {} ON r.id = w.id WHERE $2 IS NULL OR w.partner_id = $2",
         rowset(backend, 1, "r", &[("id", Text)])
     );
