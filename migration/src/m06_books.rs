@@ -4,9 +4,10 @@
 //! would leave books that contradict each other. A later step that only adds to them can be a step of its own.
 //!
 //! A foreign key costs a look-up for each row of each order. Those that guard money and ownership are here: which wallet pays an
-//! order, and with it which partner's it is; whose order a ledger transaction pays, whose unit it is, which unit has a code. Left to `octopus verify` are those that one of its checks
-//! covers as well: the partner of a code (`delivered_units_have_their_code`), the order and the wallet of an event
-//! (`each_step_is_told_once`, `events_are_their_partners`).
+//! order, and with it which partner's it is; whose order a ledger transaction pays, whose unit it is, which unit has a code.
+//! Left to `octopus verify` are those that one of its checks covers as well: the partner of a code
+//! (`delivered_units_have_their_code`), the order and the wallet of an event (`each_step_is_told_once`,
+//! `events_are_their_partners`).
 //!
 //! An order that has ended and a code that is delivered change no more, but for what is sealed and by which key: keys rotate,
 //! and what must be forgotten is forgotten. A seal names its row, so that one that was moved does not open.

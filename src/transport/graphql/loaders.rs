@@ -20,6 +20,9 @@ pub type Answer<V> = Result<Option<V>, Problem>;
 
 /// Most keys that one statement is asked for.
 const LARGEST_BATCH: usize = 1_000;
+/// How often a key lets others run before its batch is read. Those who waited for one batch go on one after the other, and what
+/// each of them asks for next should still be in time: with 10, which is usual, a page of 100 fell into two batches now and then.
+const YIELDS: usize = 60;
 
 /// What reads many keys at once; a key that is absent from the map is not there.
 pub type Read<K, V> = fn(Ctx, Vec<K>) -> BoxFuture<'static, Result<HashMap<K, V>, Problem>>;
@@ -52,7 +55,7 @@ where
     K: Eq + Hash + Clone + Send + Sync + std::fmt::Debug,
     V: Clone + Send,
 {
-    Loader::new(Batch { ctx: ctx.clone(), read }).with_max_batch_size(LARGEST_BATCH)
+    Loader::new(Batch { ctx: ctx.clone(), read }).with_max_batch_size(LARGEST_BATCH).with_yield_count(YIELDS)
 }
 
 /// Loads one key; a key that the batch forgot is a fault of ours.
