@@ -7,6 +7,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use sea_orm::DeriveValueType;
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z.
@@ -18,6 +21,9 @@ pub struct Timestamp(i64);
 #[error("not an RFC 3339 instant")]
 pub struct ParseTimestampError;
 
+/// The library's own instants end some hours before the year 9999 does, so its days are counted from here.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+const DAY_SECONDS: u32 = 86_400;
 const LATEST: i64 = 253_402_300_799_999_999;
 const EARLIEST: i64 = -62_167_219_200_000_000;
 
@@ -64,8 +70,8 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
-        write!(out, "{instant:.6}")
+        let civil = EPOCH.checked_add(SignedDuration::from_micros(self.0)).map_err(|_| fmt::Error)?;
+        write!(out, "{civil:.6}Z")
     }
 }
 
@@ -73,9 +79,21 @@ impl FromStr for Timestamp {
     type Err = ParseTimestampError;
 
     fn from_str(text: &str) -> Result<Self, ParseTimestampError> {
-        let instant: jiff::Timestamp = text.parse().map_err(|_| ParseTimestampError)?;
-        let micros = instant.as_microsecond();
-        if (EARLIEST..=LATEST).contains(&micros) { Ok(Self(micros)) } else { Err(ParseTimestampError) }
+        let read = Pieces::parse(text).map_err(|_| ParseTimestampError)?;
+        let (Some(time), Some(offset), None) =
+            (read.time(), read.to_numeric_offset(), read.time_zone_annotation())
+        else {
+            return Err(ParseTimestampError);
+        };
+        if offset.seconds().unsigned_abs() >= DAY_SECONDS {
+            return Err(ParseTimestampError);
+        }
+        let since = read.date().to_datetime(time).duration_since(EPOCH).as_micros();
+        i64::try_from(since - i128::from(offset.seconds()) * 1_000_000)
+            .ok()
+            .filter(|micros| (EARLIEST..=LATEST).contains(micros))
+            .map(Self)
+            .ok_or(ParseTimestampError)
     }
 }
 
@@ -101,6 +119,29 @@ mod tests {
         let instant = Timestamp::from_micros(1_795_373_640_000_001);
         assert_eq!(instant.to_string(), "2026-11-22T18:54:00.000001Z");
         assert_eq!("2026-11-22T19:54:00.000001+01:00".parse(), Ok(instant));
-        assert_eq!("yesterday".parse::<Timestamp>(), Err(ParseTimestampError));
+        for text in [
+            "yesterday",
+            "2026-11-22",
+            "2026-11-22T18:54:00",
+            "2026-11-22T18:54:00+25:00",
+            "2026-11-22T18:54:00Z[UTC]",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(ParseTimestampError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_print_and_parse_back() {
+        for (micros, text) in [
+            (EARLIEST, "0000-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (LATEST, "9999-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp(micros)));
+        }
+        for text in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(ParseTimestampError), "{text}");
+        }
     }
 }

@@ -184,6 +184,17 @@ both_databases! {
         assert_eq!(shown, [(Some("A \"quoted\", code"), None), (Some("B"), Some("2"))]);
     }
 
+    /// What some suppliers write for "never" is a day like any other, and the last there is.
+    async fn a_code_may_expire_on_the_last_day_there_is(app: SmallCatalog) {
+        import(&app, &format!("{EURO_20},,LAST-DAY,,,,9999-12-31,,,\n"), &[]).await.expect_code(0);
+        let partner = app.partner().await;
+        let buy = "mutation($input: CreateOrderInput!) { createOrder(input: $input) { order { vouchers { code expiresAt } } userErrors { code } } }";
+        let input = json!({ "productId": EURO_20, "reference": "last", "currency": "EUR" });
+        let bought = partner.graphql(buy, json!({ "input": input })).await;
+        let voucher = json!({ "code": "LAST-DAY", "expiresAt": "9999-12-31T23:59:59.999999Z" });
+        assert_eq!(bought.at("createOrder.order.vouchers"), &json!([voucher]));
+    }
+
     async fn a_short_code_is_told_from_another_by_its_pin(app: SmallCatalog) {
         let rows = format!("{EURO_20},,1234,11,,,,,,\n{EURO_20},,1234,12,,,,,,\n{EURO_20},,12-34,11,,,,,,\n");
         let ended = import(&app, &rows, &["--skip-bad"]).await.json();

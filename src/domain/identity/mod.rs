@@ -45,7 +45,7 @@ pub use login::{Login, login};
 pub use logout::logout;
 pub use model::{DEFAULT_SCOPES, IdentityRefusal, parse_scopes};
 pub use queries::{
-    PartnerRefusal, Viewer, count_credentials, find_credentials, find_partner_named, get_admin_account,
+    UnknownPartner, Viewer, count_credentials, find_credentials, find_partner_named, get_admin_account,
     get_viewer, list_admins, list_credentials, list_credentials_of, list_partners,
 };
 pub use refresh::refresh;

@@ -157,21 +157,17 @@ pub async fn list_partners(ctx: &Ctx, after: Option<PartnerId>) -> Result<Vec<pa
     Ok(found.limit(PARTNERS_A_PAGE).all(&ctx.database().reader).await?)
 }
 
-/// Why the partner that a person means is not known.
+/// No partner has this id or name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PartnerRefusal {
-    /// None has this id or name.
-    Unknown(String),
-}
+pub struct UnknownPartner(String);
 
-impl Refusal for PartnerRefusal {
+impl Refusal for UnknownPartner {
     fn code(&self) -> ErrorCode {
         ErrorCode::NotFound
     }
 
     fn message(&self) -> String {
-        let Self::Unknown(text) = self;
-        format!("no partner has the id or the name {text:?}")
+        format!("no partner has the id or the name {:?}", self.0)
     }
 
     fn field(&self) -> Option<Vec<String>> {
@@ -186,7 +182,7 @@ impl Refusal for PartnerRefusal {
 pub async fn find_partner_named(
     ctx: &Ctx,
     id_or_name: &str,
-) -> Result<partners::Model, Failure<PartnerRefusal>> {
+) -> Result<partners::Model, Failure<UnknownPartner>> {
     require_system(ctx)?;
     // An id comes first: whoever gives one means it, even if somebody is named like it.
     if let Ok(id) = id_or_name.parse::<PartnerId>()
@@ -196,7 +192,7 @@ pub async fn find_partner_named(
     }
     let named = partners::Entity::find().filter(partners::Column::Name.eq(id_or_name));
     let partner = named.one(&ctx.database().reader).await?;
-    partner.ok_or_else(|| Failure::Refused(PartnerRefusal::Unknown(id_or_name.to_owned())))
+    partner.ok_or_else(|| Failure::Refused(UnknownPartner(id_or_name.to_owned())))
 }
 
 /// The admins, oldest first, for the command line.

@@ -10,8 +10,10 @@ use axum::http::Uri;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::timestamp::Timestamp;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
+use super::json;
 use super::problem_details::ProblemDetails;
 use crate::problem::{ErrorCode, Problem};
 use crate::store::{PageRequest, Slice, decode_cursor};
@@ -38,8 +40,9 @@ impl Members {
         if body.is_empty() {
             return Err(bad(format!("the body is empty: send a JSON object; taken are: {}", listed(taken))));
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            bad(format!("the body is not JSON: line {}, column {}", error.line(), error.column()))
+        let value = json::read(body).map_err(|error| match error.classify() {
+            Category::Data => bad(error.to_string()),
+            _ => bad(format!("the body is not JSON: line {}, column {}", error.line(), error.column())),
         })?;
         match value {
             Value::Object(values) => Self { values, path: String::new() }.checked(taken),

@@ -10,6 +10,7 @@ mod charges;
 mod events;
 mod gate;
 mod input;
+mod json;
 mod orders;
 mod problem_details;
 mod products;

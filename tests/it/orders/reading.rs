@@ -58,6 +58,7 @@ both_databases! {
             (json!({ "productId": YEN_1000, "status": ["DELIVERED"] }), "b"),
             (json!({ "createdSince": placed_at[1] }), "c b"),
             (json!({ "createdBefore": placed_at[1] }), "a"),
+            (json!({ "createdBefore": "9999-12-31T23:59:59Z" }), "c b a"),
             (json!({ "createdSince": placed_at[1], "createdBefore": placed_at[2] }), "b"),
             (json!({ "createdSince": placed_at[2], "createdBefore": placed_at[1] }), ""),
             (json!({ "createdSince": placed_at[0], "productId": STEAM_50, "status": ["PROCESSING"] }), ""),

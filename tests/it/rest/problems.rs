@@ -161,6 +161,15 @@ both_databases! {
         let empty = app.post_text(ORDERS, token, "application/json", "").await;
         let told = empty.body["detail"].as_str().unwrap();
         assert!(told.starts_with("the body is empty: send a JSON object; taken are: product_id, quantity, "), "{told}");
+        for (body, name) in [
+            (format!(r#"{{"product_id":"{STEAM_50}","reference":"r1","quantity":1,"quantity":2}}"#), "quantity"),
+            (format!(r#"{{"product_id":"{STEAM_50}","reference":"r1","recipient":{{"phone":"1","phone":"2"}}}}"#), "phone"),
+        ] {
+            let refused = app.post_text(ORDERS, token, "application/json", body).await;
+            expect(&refused, 400, "BAD_REQUEST", "");
+            let told = refused.body["detail"].as_str().unwrap();
+            assert!(told.starts_with(&format!("the member `{name}` stands there twice at line 1")), "{told}");
+        }
         let accepted = app.post_text(ORDERS, token, "application/json; charset=utf-8", "{}").await;
         expect(&accepted, 422, "BAD_USER_INPUT", "reference");
         let large = json!({ "product_id": STEAM_50, "reference": "r".repeat(1_000_000) }).to_string();
