@@ -10,6 +10,7 @@ pub mod audit;
 pub mod catalog;
 pub mod events;
 pub mod feed;
+pub mod fulfillment;
 pub mod identity;
 pub mod orders;
 pub mod pricing;

@@ -14,11 +14,11 @@ fn layer(module: &str) -> Option<u8> {
         "cli" => 8,
         "app" => 7,
         "transport" => 6,
-        "vendors" => 5,
+        "vendors" | "rates" => 5,
         "domain" => 4,
         "jobs" => 3,
         "store" => 2,
-        "ctx" | "problem" | "clock" | "config" | "drain" | "telemetry" => 1,
+        "ctx" | "problem" | "clock" | "config" | "drain" | "outgoing" | "telemetry" => 1,
         _ => return None,
     })
 }

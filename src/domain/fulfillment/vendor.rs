@@ -1,0 +1,426 @@
+//! What a vendor is to us.
+//!
+//! What lives here: the trait that every adapter implements, what it states of itself, what it is asked and what it may answer.
+//! What is always true: an answer is a fact or it is none. `Delivered` and `Refused` are facts, and an adapter gives them only
+//! where the vendor's documentation or its own record says so; whatever else happens is a doubt, which is asked about later and
+//! never guessed. A vendor's plaintext codes travel in `Secret` alone.
+//! What is not here: when a vendor is called, and what follows from its answer; adapters themselves (`src/vendors`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use entity::currency::Currency;
+use entity::decimal::Decimal;
+use entity::money::Money;
+use entity::state::{DeliveryKind, RecipientKind};
+use entity::timestamp::Timestamp;
+use futures_util::future::BoxFuture;
+
+use crate::clock::Clock;
+use crate::domain::vouchers::{Contents, Cost, Secret};
+
+/// What a vendor's interface can do, by its documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A purchase can be looked up by our reference.
+    pub query_by_reference: bool,
+    /// A purchase that is sent again under its reference is not made twice, also when both are under way.
+    pub idempotent_create: bool,
+    /// It tells all purchases since an instant.
+    pub statement: bool,
+    /// It tells what it sells.
+    pub catalog: bool,
+    /// It tells the codes of a purchase again, however old: they need not be kept here.
+    pub tells_codes_again: bool,
+    /// For how many seconds a purchase that was sent may still be unknown to its look-up and come to be all the same.
+    pub settle_window_secs: u32,
+    /// How many units a purchase may have at most.
+    pub largest_batch: i32,
+    /// How many requests a second it takes; an account may set less.
+    pub requests_per_second: u32,
+    /// How many requests at once it takes; an account may set less.
+    pub concurrent_requests: u32,
+    /// How what it sells reaches its user.
+    pub delivers: &'static [DeliveryKind],
+}
+
+/// Who receives goods without a code.
+#[derive(Debug)]
+pub struct Recipient {
+    /// What names them.
+    pub kind: RecipientKind,
+    /// The name.
+    pub value: Secret,
+}
+
+/// A purchase as it is asked for. Asked again, it is the same to the last member.
+#[derive(Debug)]
+pub struct PurchaseRequest {
+    /// Our reference, unique for ever: `[a-z0-9-]`, at most 40 characters.
+    pub our_ref: String,
+    /// The vendor's name for the product.
+    pub vendor_sku: String,
+    /// How many units.
+    pub quantity: i32,
+    /// The face value of a unit.
+    pub face: Money,
+    /// What all units together are expected to cost.
+    pub expected_cost: Cost,
+    /// Who receives them, where there is no code.
+    pub recipient: Option<Recipient>,
+    /// The vendor's own name for the purchase, once it told one.
+    pub vendor_ref: Option<String>,
+    /// When it was first sent.
+    pub created_at: Timestamp,
+}
+
+/// What a unit came to.
+#[derive(Debug)]
+pub enum Goods {
+    /// A code, with what the vendor says of it.
+    Code {
+        /// Code, pin, serial and link.
+        contents: Contents,
+        /// When it expires; `None` if never, or if the vendor does not say.
+        expires_at: Option<Timestamp>,
+        /// Its face value as the vendor tells it; `None` if it does not.
+        face: Option<Money>,
+    },
+    /// Credited to the recipient; the vendor's receipt.
+    Receipt {
+        /// The receipt's number.
+        number: String,
+        /// The face value that was credited, as the vendor tells it; `None` if it does not.
+        face: Option<Money>,
+    },
+}
+
+/// A purchase that was made.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The vendor's own name for it.
+    pub vendor_ref: String,
+    /// What was bought, at most as many as were asked for. Where there are fewer, the vendor says that the others will not come.
+    pub goods: Vec<Goods>,
+    /// What the vendor took for it; `None` if it does not say.
+    pub cost: Option<Cost>,
+}
+
+/// Why a vendor refused. What it refused cost nothing and did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// It has none left. Another vendor may.
+    OutOfStock,
+    /// It does not sell this, or not at this face value or quantity.
+    NotSold,
+    /// The recipient does not exist or cannot receive this; no vendor would say otherwise.
+    BadRecipient,
+    /// It asks for more than we expected.
+    PriceChanged,
+    /// Our account there lacks funds.
+    NoFunds,
+    /// Our credentials there are not accepted.
+    NotAuthorized,
+    /// We ask too often. Nothing is wrong with the purchase.
+    TooMany,
+    /// No connection came to be, so that nothing was sent.
+    Unreachable,
+    /// It refused for a reason of its own.
+    Other,
+}
+
+impl RefusalKind {
+    /// The text that stands in tables and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfStock => "OUT_OF_STOCK",
+            Self::NotSold => "NOT_SOLD",
+            Self::BadRecipient => "BAD_RECIPIENT",
+            Self::PriceChanged => "PRICE_CHANGED",
+            Self::NoFunds => "NO_FUNDS",
+            Self::NotAuthorized => "NOT_AUTHORIZED",
+            Self::TooMany => "TOO_MANY",
+            Self::Unreachable => "UNREACHABLE",
+            Self::Other => "OTHER",
+        }
+    }
+
+    /// Whether the same purchase may succeed at the same vendor a little later.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::NoFunds | Self::NotAuthorized | Self::TooMany | Self::Unreachable)
+    }
+}
+
+/// A definite refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorRefusal {
+    /// Which.
+    pub kind: RefusalKind,
+    /// In the vendor's words, cut to 200 characters, or in ours; never with codes or keys in it.
+    pub message: String,
+    /// After how many seconds it may be asked again, if it says so.
+    pub retry_after_secs: Option<u64>,
+}
+
+/// Why it is not known what became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// What was seen instead of a fact, for people; never with codes or keys in it.
+    pub message: String,
+    /// The HTTP status, if there was one.
+    pub http_status: Option<u16>,
+    /// The vendor's own name for the purchase, if it told one all the same.
+    pub vendor_ref: Option<String>,
+}
+
+/// What became of a purchase that was sent.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A fact: it was made.
+    Delivered(Delivery),
+    /// A fact: it was not made, and will not be.
+    Refused(VendorRefusal),
+    /// No fact. It is asked about by reference.
+    Unknown(Doubt),
+}
+
+/// What a vendor says of a purchase when it is asked by reference.
+#[derive(Debug)]
+pub enum Sighting {
+    /// A fact: it was made.
+    Delivered(Delivery),
+    /// A fact: it was received, and not made.
+    Refused(VendorRefusal),
+    /// It was received, and is under way.
+    Pending {
+        /// The vendor's own name for it, if it told one.
+        vendor_ref: Option<String>,
+    },
+    /// The vendor knows no such purchase; within its settle window that proves nothing.
+    NotFound,
+    /// No fact: the question itself failed.
+    Unclear(Doubt),
+}
+
+/// Why a question that buys nothing has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The vendor has no such thing; its capabilities say so.
+    #[error("the vendor cannot tell")]
+    Unsupported,
+    /// It failed; worth another try later.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A purchase as a vendor's statement has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementLine {
+    /// Our reference; `None` if the purchase has none, as when somebody bought by hand.
+    pub our_ref: Option<String>,
+    /// The vendor's own name for it.
+    pub vendor_ref: String,
+    /// The vendor's name for the product, if it tells it.
+    pub vendor_sku: Option<String>,
+    /// How many units were delivered.
+    pub quantity: i32,
+    /// What the vendor took for it.
+    pub cost: Cost,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// A part of a listing, and where the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<T> {
+    /// What there is.
+    pub items: Vec<T>,
+    /// Where the next part begins; `None` behind the last.
+    pub next: Option<String>,
+    /// How many there are in all, if it is told.
+    pub total: Option<usize>,
+}
+
+/// What a unit of an item costs: `face × factor + fee`, rounded half up at scale 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CostRule {
+    /// The currency that the vendor takes.
+    pub currency: Currency,
+    /// Units of `currency` for one of the face currency, discounts and shares included; 0 where the fee is the whole.
+    pub factor: Decimal,
+    /// Added to each unit, at scale 6 of `currency`.
+    pub fee_micros: i64,
+}
+
+/// The face values that an item comes in, in minor units of its face currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Faces {
+    /// These.
+    Fixed(Vec<i64>),
+    /// Any from `min` to `max` by `step`.
+    Range {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+        /// The distance between values.
+        step: i64,
+    },
+}
+
+/// Something that a vendor sells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogItem {
+    /// The vendor's name for it.
+    pub vendor_sku: String,
+    /// Its name, for people.
+    pub name: String,
+    /// The brand's name.
+    pub brand: String,
+    /// The category's name.
+    pub category: String,
+    /// Where it is redeemed: ISO 3166-1 alpha-2; `None` if it is not bound to a country.
+    pub country: Option<String>,
+    /// The currency of its face value.
+    pub face_currency: Currency,
+    /// The face values that it comes in.
+    pub faces: Faces,
+    /// What a unit costs.
+    pub cost: CostRule,
+    /// How it reaches its user.
+    pub delivery: DeliveryKind,
+    /// What a purchase must name; `None` for codes.
+    pub recipient: Option<RecipientKind>,
+    /// How to redeem, if it is told.
+    pub redemption_instructions: Option<String>,
+    /// How many there are; `None` if it is not told.
+    pub available: Option<i64>,
+    /// Whether it can be bought now.
+    pub is_active: bool,
+}
+
+/// A message that a vendor sends of its own accord. It is a hint alone: what it says is asked again before it is believed.
+#[derive(Debug)]
+pub struct Hint<'a> {
+    /// Its headers, names in lower case.
+    pub headers: &'a BTreeMap<String, String>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// Why a hint is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadHint {
+    /// This vendor sends none.
+    Unsupported,
+    /// It is not signed by the vendor, or long ago.
+    NotSigned,
+    /// It names no purchase.
+    Unreadable,
+}
+
+/// Which purchase a hint is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HintedPurchase {
+    /// By our reference.
+    OurRef(String),
+    /// By the vendor's own name for it.
+    VendorRef(String),
+}
+
+/// A vendor. One value a vendor account and process; it keeps tokens and connections, and no facts.
+pub trait Vendor: Send + Sync + 'static {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Buys. Called only when the purchase is on record; called again for the same one only where `idempotent_create` is true, or
+    /// where the vendor was asked until its settle window had passed and never knew it. Whether a recipient can receive is asked
+    /// before anything is bought, where the vendor can tell.
+    fn purchase<'a>(&'a self, request: &'a PurchaseRequest) -> BoxFuture<'a, Outcome>;
+
+    /// What became of a purchase, by our reference. Called only where `query_by_reference` is true, or, for its codes alone,
+    /// where `tells_codes_again` is.
+    fn find<'a>(&'a self, request: &'a PurchaseRequest) -> BoxFuture<'a, Sighting>;
+
+    /// The purchases that were made at or after an instant, oldest first; `from` is the `next` of the part before.
+    fn statement(
+        &self,
+        since: Timestamp,
+        from: Option<String>,
+    ) -> BoxFuture<'_, Result<Part<StatementLine>, Trouble>> {
+        let (_, _) = (since, from);
+        Box::pin(std::future::ready(Err(Trouble::Unsupported)))
+    }
+
+    /// What it sells; `from` is the `next` of the part before.
+    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<CatalogItem>, Trouble>> {
+        let _ = from;
+        Box::pin(std::future::ready(Err(Trouble::Unsupported)))
+    }
+
+    /// What our account there still has; `None` if it is not told.
+    fn balance(&self) -> BoxFuture<'_, Result<Option<Cost>, Trouble>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Which purchase a message is about.
+    ///
+    /// # Errors
+    /// See `BadHint`.
+    fn read_hint(&self, hint: &Hint<'_>, now: Timestamp) -> Result<HintedPurchase, BadHint> {
+        let (_, _) = (hint, now);
+        Err(BadHint::Unsupported)
+    }
+}
+
+/// Our account at a vendor, as an adapter is opened with.
+#[derive(Debug)]
+pub struct VendorAccount {
+    /// The vendor's address, without a slash at its end.
+    pub base_url: String,
+    /// What the operator set for this adapter, by name, such as `auth_url`.
+    pub options: BTreeMap<String, String>,
+    /// Keys and passwords, by name, such as `client_secret`.
+    pub credentials: BTreeMap<String, Secret>,
+    /// The currency of our account there.
+    pub currency: Currency,
+    /// How long a call may take, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// Why an account cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct BadAccount {
+    /// The setting: `base_url`, or the name of an option or a credential.
+    pub field: String,
+    /// What is wrong with it, and what it should be.
+    pub reason: String,
+}
+
+/// How an adapter is opened.
+pub type OpenVendor = fn(VendorAccount, Arc<dyn Clock>) -> Result<Arc<dyn Vendor>, BadAccount>;
+
+/// A kind of vendor that this program can speak to.
+#[derive(Debug, Clone, Copy)]
+pub struct Adapter {
+    /// Its name, such as `reloadly`.
+    pub name: &'static str,
+    /// The options that it takes, each with what it is for.
+    pub options: &'static [(&'static str, &'static str)],
+    /// The credentials that it needs, each with what it is.
+    pub credentials: &'static [(&'static str, &'static str)],
+    /// Opens an account.
+    pub open: OpenVendor,
+}
+
+/// Every kind of vendor: `app.rs` registers those of `src/vendors`.
+#[derive(Debug, Clone, Copy)]
+pub struct Adapters(pub &'static [Adapter]);
+
+impl Adapters {
+    /// The adapter of a name.
+    pub fn find(self, name: &str) -> Option<&'static Adapter> {
+        self.0.iter().find(|adapter| adapter.name == name)
+    }
+}
