@@ -17,6 +17,7 @@ use sea_orm::{DbBackend, DbErr};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
@@ -24,13 +25,15 @@ use crate::ctx::{Ctx, Database, Deps};
 use crate::domain::events;
 use crate::domain::feed::{self, Feed};
 use crate::domain::identity::{self, Identity};
-use crate::domain::orders::{self, Desks};
+use crate::domain::fulfillment::{self, Adapters};
+use crate::domain::orders::{self, Bell, Desks};
 use crate::domain::vouchers::{self, Vault};
 use crate::domain::{catalog, pricing};
 use crate::drain::Drain;
 use crate::problem::Problem;
 use crate::store;
 use crate::transport::http::{self, AppState};
+use crate::vendors;
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
@@ -38,6 +41,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(300);
 const FORGET_EVERY: Duration = Duration::from_secs(2);
 /// How often PostgreSQL is had to look into tables that have begun to fill.
 const LEARN_EVERY: Duration = Duration::from_secs(1);
+/// How long a server that stops waits for its worker. With what requests take before it, that stays below 20 s.
+const WORKER_ENDS_WITHIN: Duration = Duration::from_secs(17);
 /// How long background work rests after a panic, which may well come again.
 const AFTER_PANIC: Duration = Duration::from_millis(200);
 
@@ -124,16 +129,39 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
         .with(prices)
         .with(identity)
         .with(desks)
+        .with(Bell::default())
+        .with(fulfillment::Live::new(Adapters(vendors::ADAPTERS)))
         .with(Feed::default())
         .with(Drain::default());
     if let Some(vault) = vault {
         deps = deps.with(vault);
     }
-    Ok(Arc::new(deps))
+    let deps = Arc::new(deps);
+    fulfillment::refresh(&deps).await?;
+    Ok(deps)
 }
 
-/// Starts the background work of a server. Dropping the set ends it.
-pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
+/// The background work of a server. Dropping it ends it.
+#[derive(Debug)]
+pub struct Work {
+    /// What has no end of its own.
+    tasks: JoinSet<()>,
+    /// The worker, which ends by itself when the process drains.
+    worker: AbortOnDropHandle<()>,
+}
+
+impl Work {
+    /// Lets the worker finish what it has under way with vendors, then ends everything.
+    pub async fn end(mut self) {
+        if tokio::time::timeout(WORKER_ENDS_WITHIN, self.worker).await.is_err() {
+            tracing::warn!("the worker did not end in time: others take over what it had");
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Starts the background work of a server.
+pub fn start(deps: &Arc<Deps>) -> Work {
     let mut work = JoinSet::new();
     let with = || Arc::clone(deps);
     work.spawn(keep("catalog", with(), catalog::watch));
@@ -143,9 +171,10 @@ pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     work.spawn(keep("forgetter", with(), forget));
     work.spawn(keep("statistics", with(), learn));
     work.spawn(keep("feed", with(), feed::run));
-    work.spawn(keep("worker", with(), orders::jobs::run));
+    work.spawn(keep("vendors", with(), fulfillment::watch));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
-    work
+    let worker = AbortOnDropHandle::new(tokio::spawn(keep("worker", with(), orders::work_orders)));
+    Work { tasks: work, worker }
 }
 
 /// Does a piece of background work until it ends by itself. A panic ends only the round that it met: without this, sockets
@@ -215,9 +244,9 @@ pub async fn serve(
     if deps.find_feature::<Vault>().is_none() || !deps.feature::<Identity>().has_keys() {
         return Err(Problem::unavailable("there are no keys: run `octopus keys init`"));
     }
-    let mut work = start(&deps);
+    let work = start(&deps);
     http::serve(listener, AppState::new(deps), stop).await;
-    work.shutdown().await;
+    work.end().await;
     Ok(())
 }
 

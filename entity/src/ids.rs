@@ -131,6 +131,12 @@ id!(/// A row of the audit log.
     AuditId, "aud_");
 id!(/// A writer of stock moves: one desk or one import of one process.
     StockWriterId, "stw_");
+id!(/// A vendor.
+    VendorId, "vnd_");
+id!(/// A purchase: what is sent to a vendor.
+    PurchaseId, "pur_");
+id!(/// A process that works on orders and purchases.
+    WorkerId, "wrk_");
 id!(/// A request, for logs and error answers.
     RequestId, "req_");
 

@@ -24,6 +24,14 @@ pub struct Model {
     pub funding: UnitFunding,
     /// What it costs, in minor units of the order's currency.
     pub price_minor: i64,
+    /// How many purchases it was part of.
+    pub tries: i32,
+    /// From when on a source is looked for; `None`: it waits for stock alone, or for nothing.
+    pub next_at: Option<Timestamp>,
+    /// Since when a code is set aside for it.
+    pub sourced_at: Option<Timestamp>,
+    /// By when it is known what the vendor did.
+    pub resolves_by: Option<Timestamp>,
     /// When it was delivered.
     pub delivered_at: Option<Timestamp>,
     /// When it was refunded.

@@ -183,6 +183,8 @@ states! {
         Cancelled = "CANCELLED",
         /// Not all units could be had, and the policy asked for all.
         NotAllAvailable = "NOT_ALL_AVAILABLE",
+        /// Every source refused.
+        SourcesRefused = "SOURCES_REFUSED",
     }
     /// What a ledger transaction is.
     TransactionKind {
@@ -202,6 +204,8 @@ states! {
         Adjustment = "ADJUSTMENT",
         /// Codes taken into stock.
         StockLoad = "STOCK_LOAD",
+        /// What a vendor delivered.
+        Purchase = "PURCHASE",
     }
     /// What an account in the ledger is for.
     Account {
@@ -225,6 +229,8 @@ states! {
         CostOfGoods = "COST_OF_GOODS",
         /// What is owed for codes.
         Payable = "PAYABLE",
+        /// What was paid for goods that cannot be used, and is claimed back.
+        Disputed = "DISPUTED",
     }
     /// What became of a held unit's money.
     SettlementOutcome {
@@ -254,5 +260,71 @@ states! {
         Returned = "RETURNED",
         /// Codes were taken out.
         Voided = "VOIDED",
+    }
+    /// Whether a vendor is bought from.
+    VendorStatus {
+        /// It is.
+        Active = "ACTIVE",
+        /// It is not at present; what was asked of it is still resolved.
+        Paused = "PAUSED",
+    }
+    /// Whether a product is bought from a vendor.
+    OfferStatus {
+        /// It is.
+        Active = "ACTIVE",
+        /// It is not at present: the operator's word.
+        Paused = "PAUSED",
+        /// The vendor does not list it any more.
+        Vanished = "VANISHED",
+    }
+    /// Where a purchase stands.
+    PurchaseState {
+        /// On record, and on its way by a worker whose lease lasts.
+        Sending = "SENDING",
+        /// Sent, and no fact is known: the vendor is asked.
+        Unknown = "UNKNOWN",
+        /// No fact came in time: a person decides; the vendor is still asked.
+        Review = "REVIEW",
+        /// A fact: it was made.
+        Delivered = "DELIVERED",
+        /// A fact: it was refused.
+        Refused = "REFUSED",
+        /// The vendor never knew it, beyond its settle window.
+        NotExecuted = "NOT_EXECUTED",
+    }
+    /// By what a purchase ended.
+    PurchaseEnd {
+        /// The vendor's answer.
+        Answer = "ANSWER",
+        /// The vendor's word when it was asked.
+        Look = "LOOK",
+        /// A person's decision.
+        Decision = "DECISION",
+        /// The vendor's statement.
+        Statement = "STATEMENT",
+    }
+    /// What became of a unit's part in a purchase.
+    AttemptOutcome {
+        /// It was delivered.
+        Delivered = "DELIVERED",
+        /// It was not, and costs nothing.
+        Refused = "REFUSED",
+        /// The vendor never knew the purchase.
+        NotExecuted = "NOT_EXECUTED",
+        /// It came to something that cannot be delivered; the unit goes on elsewhere, what it cost is disputed.
+        Anomaly = "ANOMALY",
+        /// It was delivered when the unit did not want it any more, and became stock.
+        Surplus = "SURPLUS",
+    }
+    /// What was done about a purchase.
+    PurchaseCallKind {
+        /// It was sent.
+        Send = "SEND",
+        /// The vendor was asked about it.
+        Look = "LOOK",
+        /// A person decided.
+        Decision = "DECISION",
+        /// The vendor's statement told of it.
+        Statement = "STATEMENT",
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::currency::Currency;
-use crate::ids::{DataKeyId, OrderId, PartnerId, VoucherId};
+use crate::ids::{DataKeyId, OrderId, PartnerId, PurchaseId, VoucherId};
 use crate::secret::{Digest, Sealed};
 use crate::state::VoucherState;
 use crate::timestamp::Timestamp;
@@ -43,6 +43,8 @@ pub struct Model {
     pub cost_currency: Option<Currency>,
     /// The lot that it came in.
     pub lot: String,
+    /// The purchase that it came of; `None` if it was loaded.
+    pub purchase_id: Option<PurchaseId>,
     /// When it was loaded.
     pub loaded_at: Timestamp,
     /// When it was delivered.

@@ -16,6 +16,9 @@
 //! 100,000 entries that came later). SQLite, which keeps no figures of its tables, would rather read a wallet's entries by their
 //! numbers, or take this index where it must not: there it is not.
 //!
+//! A unit that waits for a source is looked at from `next_at` on; one without that waits for stock alone. A unit of an order that
+//! delivers all or nothing is `sourced` while its code is set aside for it.
+//!
 //! A stock writer is a desk, a worker or an import: each start of a server brings new ones. `moved_at` is the database's clock at
 //! most a minute before its last move, so that readers look only at those that moved lately, and a writer's update seldom
 //! touches the index.
@@ -63,7 +66,8 @@ crate::dialect::migration! {
             charge_id {text},
             recipient {bytes},
             recipient_key_id {text} REFERENCES data_keys (id),
-            failure_code {text} CHECK (failure_code IN ('DEADLINE_PASSED', 'CANCELLED', 'NOT_ALL_AVAILABLE')),
+            failure_code {text} CHECK (failure_code IN 
+                ('DEADLINE_PASSED', 'CANCELLED', 'NOT_ALL_AVAILABLE', 'SOURCES_REFUSED')),
             created_at BIGINT NOT NULL,
             completed_at BIGINT,
             deadline_at BIGINT,
@@ -98,16 +102,24 @@ crate::dialect::migration! {
             status {text} NOT NULL CHECK (status IN ('PENDING', 'AWAITING_VENDOR', 'DELIVERED', 'REFUNDED')),
             funding {text} NOT NULL CHECK (funding IN ('SALE', 'HOLD')),
             price_minor BIGINT NOT NULL CHECK (price_minor > 0),
+            tries INTEGER NOT NULL CHECK (tries >= 0),
+            next_at BIGINT,
+            sourced_at BIGINT,
+            resolves_by BIGINT,
             delivered_at BIGINT,
             refunded_at BIGINT,
             PRIMARY KEY (order_id, unit_index),
             FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id),
             CHECK ((status = 'DELIVERED') = (delivered_at IS NOT NULL)),
             CHECK ((status = 'REFUNDED') = (refunded_at IS NOT NULL)),
-            CHECK (funding = 'HOLD' OR status = 'DELIVERED')
+            CHECK (funding = 'HOLD' OR status = 'DELIVERED'),
+            CHECK ((status = 'AWAITING_VENDOR') = (resolves_by IS NOT NULL)),
+            CHECK (next_at IS NULL OR (status = 'PENDING' AND sourced_at IS NULL)),
+            CHECK (sourced_at IS NULL OR status <> 'AWAITING_VENDOR')
         ){hot}",
         "CREATE INDEX order_units_open ON order_units (order_id, unit_index)
             WHERE status IN ('PENDING', 'AWAITING_VENDOR')",
+        "CREATE INDEX order_units_due ON order_units (next_at, order_id) WHERE next_at IS NOT NULL",
         "frozen order_units when OLD.status IN ('DELIVERED', 'REFUNDED')",
         "CREATE TABLE order_transitions (
             order_id {text} NOT NULL,
@@ -125,7 +137,7 @@ crate::dialect::migration! {
         "CREATE TABLE ledger_transactions (
             id {text} PRIMARY KEY,
             kind {text} NOT NULL CHECK (kind IN
-                ('CREDIT', 'SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND', 'ADJUSTMENT', 'STOCK_LOAD')),
+                ('CREDIT', 'SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND', 'ADJUSTMENT', 'STOCK_LOAD', 'PURCHASE')),
             partner_id {text} REFERENCES partners (id),
             order_id {text},
             reference {text},
@@ -148,7 +160,7 @@ crate::dialect::migration! {
             line INTEGER NOT NULL CHECK (line >= 1),
             account {text} NOT NULL CHECK (account IN
                 ('WALLET_AVAILABLE', 'WALLET_HELD', 'FUNDING', 'REVENUE_SALES', 'REVENUE_FX_MARGIN', 'REVENUE_FEES',
-                 'REVENUE_ROUNDING', 'INVENTORY', 'COST_OF_GOODS', 'PAYABLE')),
+                 'REVENUE_ROUNDING', 'INVENTORY', 'COST_OF_GOODS', 'PAYABLE', 'DISPUTED')),
             wallet_id {text},
             partner_id {text},
             currency {text} NOT NULL,
@@ -200,6 +212,7 @@ crate::dialect::migration! {
                 CHECK (cost_micros BETWEEN 0 AND 1000000000000000),
             cost_currency {text} REFERENCES currencies (code),
             lot {text} NOT NULL,
+            purchase_id {text},
             loaded_at BIGINT NOT NULL,
             delivered_at BIGINT,
             CONSTRAINT vouchers_of_a_unit
@@ -214,10 +227,11 @@ crate::dialect::migration! {
         "CREATE UNIQUE INDEX vouchers_one_a_unit ON vouchers (order_id, unit_index) WHERE order_id IS NOT NULL",
         "CREATE INDEX vouchers_available ON vouchers (product_id, face_minor, usable_until, id)
             WHERE state = 'AVAILABLE'",
+        "CREATE INDEX vouchers_by_purchase ON vouchers (purchase_id) WHERE purchase_id IS NOT NULL",
         "postgres: ALTER TABLE vouchers SET
             (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
         "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, blind_index, expires_at,
-            usable_until, cost_micros, cost_currency, lot, loaded_at, delivered_at)
+            usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
             when OLD.state = 'DELIVERED'",
         "CREATE TABLE stock_writers (
             writer {text} PRIMARY KEY,

@@ -19,7 +19,7 @@ pub use pools::close;
 pub use pools::open;
 pub use pools::ping;
 pub use pools::unusable;
-pub use rowset::{ColumnKind, Rows, insert, insertion, json, rowset};
+pub use rowset::{ColumnKind, Rows, bytes, insert, insertion, json, rowset};
 pub use statistics::learn;
 pub use transaction::{
     Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, database_now, engine_clock,

@@ -15,6 +15,8 @@ pub enum ColumnKind {
     Text,
     /// A whole number.
     Integer,
+    /// Bytes, which travel as the text that `bytes` makes of them.
+    Bytes,
 }
 
 /// `alias(column, …)` as rows of the JSON array in parameter `parameter` (from 1), to stand in a FROM clause:
@@ -25,6 +27,8 @@ pub fn rowset(backend: DbBackend, parameter: usize, alias: &str, columns: &[(&st
         .map(|(name, kind)| match (backend, kind) {
             (DbBackend::Postgres, ColumnKind::Text) => format!("{name} text"),
             (DbBackend::Postgres, ColumnKind::Integer) => format!("{name} bigint"),
+            (DbBackend::Postgres, ColumnKind::Bytes) => format!("{name} bytea"),
+            (_, ColumnKind::Bytes) => format!("unhex(substr(json_extract(value, '$.{name}'), 3)) AS {name}"),
             _ => format!("json_extract(value, '$.{name}') AS {name}"),
         })
         .collect();
@@ -38,6 +42,14 @@ pub fn rowset(backend: DbBackend, parameter: usize, alias: &str, columns: &[(&st
 /// Rows as the parameter of a `rowset`.
 pub fn json<R: Serialize>(rows: &[R]) -> Value {
     serde_json::to_string(rows).expect("rows of numbers, text and ids always serialise").into()
+}
+
+/// Bytes as text of a `rowset`, whose JSON has none: PostgreSQL's hexadecimal form.
+pub fn bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2).saturating_add(2));
+    text.push_str("\\x");
+    bytes.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
+    text
 }
 
 /// Rows that go into a table, in their order.

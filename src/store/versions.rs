@@ -21,6 +21,8 @@ pub enum Subject {
     PriceRules,
     /// Master and data keys.
     Keys,
+    /// Vendors and their offers.
+    Vendors,
 }
 
 impl Subject {
@@ -31,6 +33,7 @@ impl Subject {
             Self::Rates => "rates",
             Self::PriceRules => "price_rules",
             Self::Keys => "keys",
+            Self::Vendors => "vendors",
         }
     }
 }

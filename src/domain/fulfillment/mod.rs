@@ -1,14 +1,37 @@
 //! Fulfillment: many vendors, and outcomes that are never guessed.
 //!
-//! What lives here: what a vendor is (`vendor.rs`).
-//! What is always true: nothing is sent to a vendor that is not on record before.
+//! What lives here: what a vendor is (`vendor.rs`), from which vendors units come (`model.rs`, `sourcing.rs`), purchases from
+//! their record to their end (`calls.rs`, `ending.rs`), and the vendors and offers that a process works with (`live.rs`).
+//! What is always true: nothing is sent to a vendor that is not on record and committed before; a unit has one open attempt at
+//! most; what is not known is asked, never guessed, and no other vendor is tried meanwhile; only who holds a purchase's epoch
+//! changes it.
 //! What is not here: settling units, which needs the wallet and is orders'; adapters (`src/vendors`).
 
+mod calls;
+mod ending;
+mod jobs;
+mod live;
+mod model;
+mod offers;
+mod sourcing;
+mod store;
 mod vendor;
+mod vendor_store;
+mod vendors;
 
 pub use crate::domain::vouchers::{Contents, Cost, Secret};
+pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
+pub use ending::{LockedPurchase, Made, known_by, lock, record_fact};
+pub use jobs::{VENDORS_EVERY, watch};
+pub use live::{KnownOffer, KnownVendor, Live, refresh};
+pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
+pub use offers::{NewOffer, OffersReport, put_offers};
+pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use vendor::{
     Adapter, Adapters, BadAccount, BadHint, Capabilities, CatalogItem, CostRule, Delivery, Doubt, Faces,
     Goods, Hint, HintedPurchase, OpenVendor, Outcome, Part, PurchaseRequest, Recipient, RefusalKind,
     Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
+};
+pub use vendors::{
+    AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor, set_vendor_status,
 };

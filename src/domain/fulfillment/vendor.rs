@@ -130,6 +130,23 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
+    const ALL: [Self; 9] = [
+        Self::OutOfStock,
+        Self::NotSold,
+        Self::BadRecipient,
+        Self::PriceChanged,
+        Self::NoFunds,
+        Self::NotAuthorized,
+        Self::TooMany,
+        Self::Unreachable,
+        Self::Other,
+    ];
+
+    /// The kind of a text that stands in a table.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The text that stands in tables and answers.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use entity::{orders, vouchers};
 use sea_orm::DbErr;
 
 use super::accounting::{self, count};
-use super::model::{Tally, status_of};
+use super::model::{Tally, Work, status_of};
 use super::parts_store::{self, TransitionRow, UnitRow};
 use super::place::Placed;
 use super::telling;
@@ -33,6 +33,8 @@ pub struct Accepted {
     pub order: orders::Model,
     /// The codes that go to it at once.
     pub codes: Vec<vouchers::Model>,
+    /// From when on vendors are looked for, for the other units; `None` if none sells them.
+    pub next_at: Option<Timestamp>,
     /// The audit row of the codes' reading, if the answer is to carry them.
     pub reveal: Option<audit::Entry>,
 }
@@ -88,10 +90,11 @@ impl Acceptance<'_> {
 
     fn units(&self, one: &Accepted) -> impl Iterator<Item = UnitRow> {
         let (order_id, partner_id) = (one.order.id, one.order.partner_id);
-        let (price_minor, delivered, now) =
-            (one.order.unit_price_minor, one.order.delivered_quantity, self.now);
+        let (price_minor, delivered, next_at, now) =
+            (one.order.unit_price_minor, one.order.delivered_quantity, one.next_at, self.now);
         (1..=one.order.quantity).map(move |unit_index| {
             let is_delivered = unit_index <= delivered;
+            let next_at = next_at.filter(|_| !is_delivered);
             UnitRow {
                 order_id,
                 unit_index,
@@ -99,6 +102,9 @@ impl Acceptance<'_> {
                 status: if is_delivered { UnitStatus::Delivered } else { UnitStatus::Pending },
                 funding: if is_delivered { UnitFunding::Sale } else { UnitFunding::Hold },
                 price_minor,
+                tries: 0,
+                next_at: next_at.map(Timestamp::micros),
+                sourced_at: None,
                 delivered_at: is_delivered.then(|| now.micros()),
             }
         })
@@ -118,7 +124,7 @@ pub fn settle(order: &mut orders::Model, delivered: usize, now: Timestamp, deadl
     order.delivered_quantity = count(delivered);
     let tally = Tally { quantity: order.quantity, delivered: order.delivered_quantity, refunded: 0 };
     let is_open = tally.open() > 0;
-    order.status = status_of(tally, None);
+    order.status = status_of(tally, Work::IsAhead, None);
     order.version = if order.status == OrderStatus::Pending { 1 } else { 2 };
     order.deadline_at = is_open.then_some(deadline);
     order.completed_at = (!is_open).then_some(now);

@@ -1,6 +1,6 @@
 //! Which lines a movement of an order's money has, pure.
 //!
-//! What lives here: the ledger transactions of a sale, a hold, a capture and a release.
+//! What lives here: the ledger transactions of a sale, a hold, a capture and a release, and of what a vendor delivered.
 //! What is always true: the lines of one currency and scale sum to nought; revenue is split per unit, so that refunding units is
 //! exact; what codes cost is at scale 6 of its own currency.
 //! What is not here: writing them; that is the wallet's store.
@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 
 use entity::currency::Currency;
-use entity::ids::TransactionId;
+use entity::ids::{PurchaseId, TransactionId};
 use entity::state::{Account, TransactionKind};
 use entity::{orders, vouchers};
 
+use crate::domain::vouchers::Cost;
 use crate::domain::wallet::{COST_SCALE, Line, NewTransaction};
 
 /// Units delivered at acceptance: available → revenue.
@@ -19,7 +20,7 @@ pub fn sale(id: TransactionId, order: &orders::Model, codes: &[vouchers::Model])
     let units = count(codes.len());
     let mut lines = vec![wallet_line(order, Account::WalletAvailable, -times(order.unit_price_minor, units))];
     lines.extend(revenue(order, units));
-    lines.extend(cost_of_goods(codes));
+    lines.extend(cost_of_goods(costs_of(codes)));
     transaction(id, TransactionKind::Sale, order, lines)
 }
 
@@ -33,13 +34,38 @@ pub fn hold(id: TransactionId, order: &orders::Model, units: i32) -> NewTransact
     transaction(id, TransactionKind::Hold, order, lines)
 }
 
-/// Held units delivered: held → revenue.
-pub fn capture(id: TransactionId, order: &orders::Model, codes: &[vouchers::Model]) -> NewTransaction {
-    let units = count(codes.len());
+/// Held units delivered, which cost so much: held → revenue.
+pub fn capture(
+    id: TransactionId,
+    order: &orders::Model,
+    units: i32,
+    costs: impl Iterator<Item = Cost>,
+) -> NewTransaction {
     let mut lines = vec![wallet_line(order, Account::WalletHeld, -times(order.unit_price_minor, units))];
     lines.extend(revenue(order, units));
-    lines.extend(cost_of_goods(codes));
+    lines.extend(cost_of_goods(costs));
     transaction(id, TransactionKind::Capture, order, lines)
+}
+
+/// What a vendor delivered, and what it delivered that cannot be used: payable, once for each purchase.
+pub fn purchase(
+    id: TransactionId,
+    order: &orders::Model,
+    (purchase, currency): (PurchaseId, Currency),
+    good_micros: i64,
+    disputed_micros: i64,
+) -> Option<NewTransaction> {
+    let owed = good_micros.checked_add(disputed_micros)?;
+    let all = [
+        (Account::Inventory, good_micros),
+        (Account::Disputed, disputed_micros),
+        (Account::Payable, -owed),
+    ];
+    let line =
+        |(account, amount)| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
+    let lines = all.into_iter().filter(|(_, amount)| *amount != 0).map(line).collect();
+    let booked = transaction(id, TransactionKind::Purchase, order, lines);
+    (owed != 0).then(|| NewTransaction { reference: Some(purchase.to_string()), ..booked })
 }
 
 /// Held units refunded: held → available.
@@ -96,17 +122,23 @@ fn revenue(order: &orders::Model, units: i32) -> impl Iterator<Item = Line> {
     })
 }
 
-fn cost_of_goods(codes: &[vouchers::Model]) -> impl Iterator<Item = Line> {
-    let mut costs: BTreeMap<Currency, i64> = BTreeMap::new();
-    for code in codes {
-        if let (Some(currency), Some(cost)) = (code.cost_currency, code.cost_micros) {
-            let sum = costs.entry(currency).or_default();
-            *sum = sum
-                .checked_add(cost)
-                .expect("the database lets a code cost at most a billion, and an order have at most 1,000");
-        }
+/// What codes cost, where that is known.
+pub fn costs_of(codes: &[vouchers::Model]) -> impl Iterator<Item = Cost> {
+    codes.iter().filter_map(|code| {
+        let (micros, currency) = code.cost_micros.zip(code.cost_currency)?;
+        Some(Cost { micros, currency })
+    })
+}
+
+fn cost_of_goods(costs: impl Iterator<Item = Cost>) -> impl Iterator<Item = Line> {
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+    for cost in costs {
+        let sum = sums.entry(cost.currency).or_default();
+        *sum = sum
+            .checked_add(cost.micros)
+            .expect("the database lets a code cost at most a billion, and an order have at most 1,000");
     }
-    costs.into_iter().filter(|(_, cost)| *cost != 0).flat_map(|(currency, cost)| {
+    sums.into_iter().filter(|(_, cost)| *cost != 0).flat_map(|(currency, cost)| {
         let line = |account, amount| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
         [line(Account::Inventory, -cost), line(Account::CostOfGoods, cost)]
     })

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use entity::ids::WalletId;
 use entity::money::Money;
-use entity::state::DeliveryKind;
+use entity::state::{DeliveryKind, FailurePolicy};
 use entity::timestamp::Timestamp;
 use entity::{orders, vouchers};
 use sea_orm::DbErr;
@@ -90,20 +90,33 @@ impl Balances {
     }
 }
 
-/// Takes an order's money and the codes that it gets at once; nothing of either if it is refused.
+/// What an admitted order gets at once, and how many of its other units a vendor sells.
+#[derive(Debug)]
+pub struct Admission {
+    /// Codes for its first units.
+    pub codes: Vec<vouchers::Model>,
+    /// Units that vendors could deliver.
+    pub covered: i32,
+}
+
+/// Takes an order's money and the codes that it gets at once; nothing of either if it is refused. `cover` tells how many units
+/// vendors could deliver of so many; it is asked only where stock does not reach.
 ///
 /// # Errors
 /// OUT_OF_STOCK, INSUFFICIENT_FUNDS.
 pub fn admit(
     order: &orders::Model,
+    cover: impl FnOnce(i32) -> i32,
     stock: &mut Stock,
     balances: &mut Balances,
-) -> Result<Vec<vouchers::Model>, OrderRefusal> {
+) -> Result<Admission, OrderRefusal> {
     let codes = stock.of(order);
     let in_stock = codes.as_ref().map_or(0, |codes| codes.len());
     let at_hand = i32::try_from(in_stock).unwrap_or(i32::MAX).min(order.quantity);
-    if at_hand < needed_at_once(order.failure_policy, order.quantity) {
-        return Err(OrderRefusal::OutOfStock { available: at_hand });
+    let missing = order.quantity - at_hand;
+    let covered = if missing > 0 { cover(missing) } else { 0 };
+    if at_hand + covered < needed_at_once(order.failure_policy, order.quantity) {
+        return Err(OrderRefusal::OutOfStock { available: at_hand + covered });
     }
     let balance = balances.0.entry(order.wallet_id).or_default();
     let money = |minor| Money::from_minor(minor, order.currency);
@@ -114,8 +127,11 @@ pub fn admit(
         });
     }
     *balance -= order.total_minor;
-    let taken = usize::try_from(at_hand).unwrap_or(0);
-    Ok(codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default())
+    // Where all are wanted or none, the worker sets codes aside until vendors have delivered the others.
+    let is_whole = missing == 0 || order.failure_policy == FailurePolicy::BestEffort;
+    let taken = if is_whole { usize::try_from(at_hand).unwrap_or(0) } else { 0 };
+    let codes = codes.map(|codes| codes.drain(..taken).collect()).unwrap_or_default();
+    Ok(Admission { codes, covered })
 }
 
 /// Takes back what an admitted order was given: its codes are again the first to go.

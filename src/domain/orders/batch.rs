@@ -12,21 +12,23 @@ use std::sync::Arc;
 
 use entity::currency::Currency;
 use entity::ids::{ChargeId, PartnerId, StockWriterId, WalletId};
+use entity::state::DeliveryKind;
 use entity::timestamp::Timestamp;
-use entity::{orders, vouchers};
+use entity::orders;
 use sea_orm::DbErr;
 
 use super::acceptance::{Acceptance, Accepted, settle};
-use super::admission::{Balances, Patience, Stock, admit, give_back};
+use super::admission::{Admission, Balances, Patience, Stock, admit, give_back};
 use super::desk::Answer;
 use super::model::Terms;
 use super::refusal::OrderRefusal;
+use super::sold::{cost_in_base, sold};
 use super::store::{self, Reference};
 use super::ticket::Ticket;
 use super::verdict::Verdict;
 use crate::ctx::Deps;
 use crate::domain::wallet::{self, LockedWallet};
-use crate::domain::{identity, pricing};
+use crate::domain::{fulfillment, identity, pricing};
 use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, begin};
 
@@ -101,18 +103,19 @@ struct Batch<'a> {
 struct Candidate {
     index: usize,
     charge: Option<ChargeId>,
+    delivery: DeliveryKind,
     order: orders::Model,
 }
 
-/// An order that stock and balances reach for, and the codes that it gets at once.
+/// An order that stock and balances reach for, and what it gets at once.
 struct Admitted {
     candidate: Candidate,
-    codes: Vec<vouchers::Model>,
+    admission: Admission,
 }
 
 impl Admitted {
     fn give_back(self, stock: &mut Stock, balances: &mut Balances) -> Candidate {
-        give_back(&self.candidate.order, self.codes, stock, balances);
+        give_back(&self.candidate.order, self.admission.codes, stock, balances);
         self.candidate
     }
 }
@@ -236,7 +239,8 @@ impl Batch<'_> {
             match (of_owner.get(&self.owner(index, &terms)), terms.total()) {
                 (Some(wallet), Some(total)) => {
                     let order = self.tickets[index].order(&terms, *wallet, total.minor, self.now);
-                    candidates.push(Candidate { index, charge: terms.charge, order });
+                    let delivery = terms.product.delivery;
+                    candidates.push(Candidate { index, charge: terms.charge, delivery, order });
                 }
                 _ => self.refuse(index, OrderRefusal::NoWallet { currency: terms.currency }),
             }
@@ -310,10 +314,11 @@ impl Batch<'_> {
         let deadline = self.now.plus_seconds(i64::from(self.deps.config.unit_deadline_secs));
         let (mut admitted, mut refused) = (Vec::with_capacity(candidates.len()), Vec::new());
         for mut candidate in candidates {
-            match admit(&candidate.order, stock, balances) {
-                Ok(codes) => {
-                    settle(&mut candidate.order, codes.len(), self.now, deadline);
-                    admitted.push(Admitted { candidate, codes });
+            let cover = |missing| self.cover(&candidate, missing);
+            match admit(&candidate.order, cover, stock, balances) {
+                Ok(admission) => {
+                    settle(&mut candidate.order, admission.codes.len(), self.now, deadline);
+                    admitted.push(Admitted { candidate, admission });
                 }
                 Err(refusal) => refused.push((candidate, refusal)),
             }
@@ -321,8 +326,17 @@ impl Batch<'_> {
         (admitted, refused)
     }
 
-    fn accepted(&self, Admitted { candidate: Candidate { index, order, .. }, codes }: Admitted) -> Accepted {
-        Accepted { ticket: index, order, codes, reveal: self.tickets[index].reveal.clone() }
+    /// How many units vendors could deliver of so many.
+    fn cover(&self, candidate: &Candidate, missing: i32) -> i32 {
+        let ctx = &self.tickets[candidate.index].ctx;
+        let sold = sold(ctx, &candidate.order, candidate.delivery);
+        fulfillment::cover(self.deps, sold, &|cost| cost_in_base(ctx, cost), missing)
+    }
+
+    fn accepted(&self, Admitted { candidate: Candidate { index, order, .. }, admission }: Admitted) -> Accepted {
+        let reveal = self.tickets[index].reveal.clone();
+        let next_at = (admission.covered > 0).then_some(self.now);
+        Accepted { ticket: index, order, codes: admission.codes, next_at, reveal }
     }
 }
 

@@ -7,13 +7,14 @@
 
 use entity::ids::StockWriterId;
 use entity::orders;
-use entity::state::{OrderFailureCode, Scope};
+use entity::state::{FailurePolicy, OrderFailureCode, Scope};
 
 use super::model::is_terminal;
 use super::queries;
 use super::refusal::OrderRefusal;
 use super::settle::{self, Locked, Outcome};
 use crate::ctx::Ctx;
+use crate::domain::vouchers::find_reserved;
 use crate::domain::{audit, feed, identity};
 use crate::problem::{Failure, Problem};
 use crate::store::{self, Transaction};
@@ -69,20 +70,28 @@ async fn cancel_locked(
     transaction: &Transaction,
     mut locked: Locked,
 ) -> Result<orders::Model, Failure<OrderRefusal>> {
-    if is_terminal(locked.order.status) || locked.open.is_empty() {
+    let pending: Vec<i32> = locked.pending().map(|unit| unit.unit_index).collect();
+    // Of an order that delivers all or nothing, what is on its way is refunded whatever comes of it.
+    let is_all_or_nothing = locked.order.failure_policy == FailurePolicy::AllOrNothing;
+    let is_stopped = !pending.is_empty() || (is_all_or_nothing && !locked.open.is_empty());
+    if is_terminal(locked.order.status) || !is_stopped || locked.order.cancel_requested_at.is_some() {
         return Err(Failure::Refused(OrderRefusal::NotCancellable));
     }
     locked.order.cancel_requested_at = Some(ctx.now);
-    let outcome = Outcome {
-        codes: Vec::new(),
-        refunds: locked.open.len(),
-        failure: Some(OrderFailureCode::Cancelled),
-        reason: "cancelled",
-    };
-    let facts = serde_json::json!({ "units": locked.open.len() });
+    let facts = serde_json::json!({ "units": pending.len() });
     let entry = audit::Entry::new(ctx, "orders.cancelled", locked.order.id, &facts);
     audit::record(transaction, &[entry]).await?;
-    // A cancelling moves no stock, so that its writer never writes.
+    let returned = match is_all_or_nothing {
+        true => find_reserved(transaction, locked.order.id).await?,
+        false => Vec::new(),
+    };
+    let outcome = Outcome {
+        refunds: pending,
+        returned,
+        failure: Some(OrderFailureCode::Cancelled),
+        reason: "cancelled",
+        ..Outcome::default()
+    };
     let writer = StockWriterId::from_uuid(ctx.uuid());
     Ok(settle::settle(&ctx.deps, transaction, writer, ctx.now, locked, outcome).await?)
 }

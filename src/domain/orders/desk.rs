@@ -18,9 +18,11 @@ use tokio::time::Instant;
 
 use super::batch;
 use super::line::{Line, Room, Standing};
+use super::model::is_terminal;
 use super::place::Placed;
 use super::refusal::OrderRefusal;
 use super::ticket::Ticket;
+use super::worker::Bell;
 use crate::ctx::Deps;
 use crate::domain::feed;
 use crate::problem::{Failure, Problem, Refusal};
@@ -197,6 +199,9 @@ impl Desk {
             }
         };
         feed::wake(&self.deps);
+        if answers.iter().flatten().any(|placed| !placed.replayed && !is_terminal(placed.order.status)) {
+            self.deps.feature::<Bell>().ring();
+        }
         count(&answers);
         for (reply, answer) in replies.into_iter().zip(answers) {
             // A caller that hung up changes nothing about what is committed.

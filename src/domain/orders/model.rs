@@ -24,6 +24,7 @@ pub const fn failure_message(code: OrderFailureCode) -> &'static str {
         OrderFailureCode::DeadlinePassed => "no source delivered before the deadline",
         OrderFailureCode::Cancelled => "the partner cancelled",
         OrderFailureCode::NotAllAvailable => "not all units could be had, and the policy asked for all",
+        OrderFailureCode::SourcesRefused => "every source refused",
     }
 }
 
@@ -221,14 +222,20 @@ impl Tally {
     }
 }
 
+/// Whether work on an order has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A vendor was asked for units of it, now or before.
+    HasBegun,
+    /// Nothing was done for its open units.
+    IsAhead,
+}
+
 /// The state of an order whose units stand so; `failure` is why units were refunded, if any were.
-pub const fn status_of(tally: Tally, failure: Option<OrderFailureCode>) -> OrderStatus {
+pub const fn status_of(tally: Tally, work: Work, failure: Option<OrderFailureCode>) -> OrderStatus {
     if tally.open() > 0 {
-        return if tally.delivered > 0 || tally.refunded > 0 {
-            OrderStatus::Processing
-        } else {
-            OrderStatus::Pending
-        };
+        let is_under_way = tally.delivered > 0 || tally.refunded > 0 || matches!(work, Work::HasBegun);
+        return if is_under_way { OrderStatus::Processing } else { OrderStatus::Pending };
     }
     if tally.delivered == tally.quantity {
         OrderStatus::Delivered

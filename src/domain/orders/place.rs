@@ -18,9 +18,10 @@ use super::desk::Desks;
 use super::input::{PlaceOrder, Reveals};
 use super::model::is_terminal;
 use super::queries;
+use super::recipient;
 use super::refusal::OrderRefusal;
 use super::ticket::Ticket;
-use super::verdict::verdict;
+use super::verdict::{Verdict, verdict};
 use crate::ctx::Ctx;
 use crate::domain::{audit, feed, vouchers as vault};
 use crate::problem::{Failure, Problem};
@@ -47,8 +48,16 @@ pub async fn place(ctx: &Ctx, input: PlaceOrder) -> Result<Placed, Failure<Order
     let order_id = OrderId::from_uuid(ctx.uuid());
     let reveal = (input.reveals == Reveals::Codes && actor.may(Scope::VouchersReveal))
         .then(|| audit::Entry::new(ctx, "vouchers.revealed", order_id, &json!({ "with": "delivery" })));
+    let verdict = verdict(ctx, &actor, &input).await?;
+    let recipient = match (&input.recipient, &verdict) {
+        (Some(recipient), Verdict::Sell(_) | Verdict::OnCharge(..)) => {
+            Some(recipient::seal(ctx, order_id, recipient).await?)
+        }
+        _ => None,
+    };
     let ticket = Ticket {
-        verdict: verdict(ctx, &actor, &input).await?,
+        verdict,
+        recipient,
         fingerprint: input.fingerprint(vault::vault(ctx)),
         input,
         ctx: ctx.clone(),

@@ -1,27 +1,31 @@
 //! Settling open units.
 //!
-//! What lives here: what the worker and a cancelling partner share: delivering codes to held units, refunding held units, and
-//! bringing the order to where its units stand.
-//! What is always true: the order's row is locked first, then codes, then the wallet, then the feed's heads: the order in which
-//! desks lock too; everything commits together; a unit ends once.
+//! What lives here: what the worker and a cancelling partner share: delivering held units, refunding them, moving those that
+//! go on waiting, and bringing the order to where its units stand.
+//! What is always true: the order's row is locked first, then purchases, then codes, then the wallet, then the feed's heads: the
+//! order in which desks lock too; everything commits together; a unit ends once.
 //! What is not here: why a unit is delivered or refunded.
 
 use std::collections::BTreeMap;
 
-use entity::ids::{EventId, OrderId, StockWriterId, TransactionId};
-use entity::state::{OrderFailureCode, OrderStatus, SettlementOutcome, StockMoveKind};
+use entity::ids::{EventId, OrderId, PurchaseId, StockWriterId, TransactionId};
+use entity::state::{
+    FailurePolicy, OrderFailureCode, OrderStatus, SettlementOutcome, StockMoveKind, UnitStatus,
+};
 use entity::timestamp::Timestamp;
 use entity::{order_units, orders, vouchers};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use super::accounting::{self, count};
-use super::model::{Tally, is_terminal, status_of};
-use super::parts_store::{self, TransitionRow, UnitSettlement};
+use super::model::{Tally, Work, is_terminal, status_of};
+use super::parts_store::{self, ReceiptRow, TransitionRow, UnitSettlement, UnitStep};
 use super::store;
 use super::telling;
 use crate::ctx::Deps;
 use crate::domain::events::{self, NewEvent};
-use crate::domain::vouchers::{Handover, StockMove, deliver, record_moves};
+use crate::domain::vouchers::{
+    Cost, Handover, StockMove, deliver, deliver_reserved, give_back, record_moves,
+};
 use crate::domain::wallet::{self, NewTransaction};
 use crate::store::{Transaction, statement};
 
@@ -29,20 +33,95 @@ use crate::store::{Transaction, statement};
 pub struct Locked {
     /// The order.
     pub order: orders::Model,
-    /// The indices of its open units, in order.
-    pub open: Vec<i32>,
+    /// Its open units, by index.
+    pub open: Vec<order_units::Model>,
 }
 
-/// What becomes of a locked order's open units: the first get the codes, then so many are refunded.
+impl Locked {
+    /// The open units without an open purchase, by index: those that can be refunded.
+    pub fn pending(&self) -> impl Iterator<Item = &order_units::Model> {
+        self.open.iter().filter(|unit| unit.status == UnitStatus::Pending)
+    }
+
+    /// Whether open units are not wanted any more once nothing is on its way for them: cancelled, past the deadline, or short
+    /// of one where all were asked for.
+    pub fn is_given_up(&self, now: Timestamp) -> bool {
+        let is_over = self.order.deadline_at.is_some_and(|deadline| deadline <= now);
+        let is_short =
+            self.order.failure_policy == FailurePolicy::AllOrNothing && self.order.refunded_quantity > 0;
+        is_over || is_short || self.order.cancel_requested_at.is_some()
+    }
+
+    /// Why they are not.
+    pub fn failure(&self, now: Timestamp) -> OrderFailureCode {
+        let is_over = self.order.deadline_at.is_some_and(|deadline| deadline <= now);
+        match self.order.failure_code {
+            _ if self.order.cancel_requested_at.is_some() => OrderFailureCode::Cancelled,
+            Some(known) => known,
+            None if is_over => OrderFailureCode::DeadlinePassed,
+            None => OrderFailureCode::NotAllAvailable,
+        }
+    }
+}
+
+/// A vendor's receipt for a unit.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The unit.
+    pub unit_index: i32,
+    /// The purchase.
+    pub purchase: PurchaseId,
+    /// The receipt's number.
+    pub number: String,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What becomes of a locked order's open units.
+#[derive(Default)]
 pub struct Outcome {
-    /// Codes to deliver.
-    pub codes: Vec<vouchers::Model>,
-    /// How many of the units that remain to refund.
-    pub refunds: usize,
-    /// Why units are refunded.
+    /// Codes in stock that go to units.
+    pub codes: Vec<(i32, vouchers::Model)>,
+    /// The codes that are set aside for the order, if all of them are delivered now.
+    pub reserved: Vec<vouchers::Model>,
+    /// Receipts of units that were delivered without a code.
+    pub receipts: Vec<Receipt>,
+    /// Units that are refunded.
+    pub refunds: Vec<i32>,
+    /// Why they are.
     pub failure: Option<OrderFailureCode>,
+    /// The codes that are set aside for the order, if all of them go back to stock.
+    pub returned: Vec<vouchers::Model>,
+    /// Units that go on waiting, where they stand from here on.
+    pub moved: Vec<UnitStep>,
+    /// What a vendor delivered, for the ledger.
+    pub booked: Option<NewTransaction>,
     /// Why the order's state changes, for its history.
     pub reason: &'static str,
+}
+
+impl Outcome {
+    fn delivered(&self) -> Vec<i32> {
+        let coded = self.codes.iter().map(|(unit, _)| *unit);
+        let reserved = self.reserved.iter().filter_map(|code| code.unit_index);
+        coded.chain(reserved).chain(self.receipts.iter().map(|receipt| receipt.unit_index)).collect()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.is_silent() && self.returned.is_empty() && self.moved.is_empty() && self.booked.is_none()
+    }
+
+    /// Whether nothing of the order changes that its partner could see.
+    fn is_silent(&self) -> bool {
+        self.codes.is_empty() && self.reserved.is_empty() && self.receipts.is_empty() && self.refunds.is_empty()
+    }
+
+    fn costs(&self) -> impl Iterator<Item = Cost> {
+        let coded = self.codes.iter().map(|(_, code)| code).chain(&self.reserved);
+        let of_codes = coded.flat_map(|code| accounting::costs_of(std::slice::from_ref(code)));
+        of_codes.chain(self.receipts.iter().map(|receipt| receipt.cost))
+    }
 }
 
 /// Locks an order's row and reads its open units.
@@ -59,11 +138,11 @@ pub async fn lock(transaction: &Transaction, id: OrderId) -> Result<Option<Locke
     };
     let open = order_units::Entity::find()
         .filter(order_units::Column::OrderId.eq(id))
-        .filter(order_units::Column::Status.eq(entity::state::UnitStatus::Pending))
+        .filter(order_units::Column::Status.is_in([UnitStatus::Pending, UnitStatus::AwaitingVendor]))
         .order_by_asc(order_units::Column::UnitIndex)
         .all(transaction)
         .await?;
-    Ok(Some(Locked { order, open: open.into_iter().map(|unit| unit.unit_index).collect() }))
+    Ok(Some(Locked { order, open }))
 }
 
 /// Writes an outcome, events last, and tells the order as it is then.
@@ -92,21 +171,24 @@ struct Settling<'a> {
 impl Settling<'_> {
     async fn write(&self, locked: Locked, outcome: Outcome) -> Result<orders::Model, DbErr> {
         let before = locked.order.status;
-        let delivered: Vec<i32> = locked.open.iter().copied().take(outcome.codes.len()).collect();
-        let refunded: Vec<i32> =
-            locked.open.iter().copied().skip(outcome.codes.len()).take(outcome.refunds).collect();
+        let delivered = outcome.delivered();
         let mut order = locked.order;
-        self.advance(&mut order, &delivered, &refunded, &outcome);
-        let entries = self.entries(&order, &outcome.codes, &refunded);
+        self.advance(&mut order, &delivered, &outcome);
+        parts_store::move_units(self.transaction, &outcome.moved).await?;
+        let mut entries = self.entries(&order, &delivered, &outcome);
+        let settlements = settlements(&order, &entries, &delivered, &outcome.refunds);
+        entries.extend(outcome.booked.clone());
         store::update(self.transaction, &[&order]).await?;
         let steps = self.steps(&order, before, outcome.reason);
-        let beside = vec![parts_store::transitions(&steps)?];
-        self.hand_over(&order, &delivered, &outcome.codes).await?;
-        let mut wallets = wallet::lock(self.transaction, &[order.wallet_id]).await?;
+        let beside = vec![parts_store::transitions(&steps)?, self.receipts(&order, &outcome.receipts)];
+        self.hand_over(&order, &outcome).await?;
+        let mut wallets = match settlements.is_empty() {
+            true => BTreeMap::new(),
+            false => wallet::lock(self.transaction, &[order.wallet_id]).await?,
+        };
         let changes = wallet::post(self.transaction, self.now, &mut wallets, &entries, beside).await?;
-        let settlements = settlements(&order, &entries, &delivered, &refunded);
         parts_store::settle_units(self.transaction, self.now, &settlements).await?;
-        let mut told = self.told(&order, before, &steps, &refunded);
+        let mut told = self.told(&order, before, &steps, &outcome);
         told.extend(telling::of_wallets(|| self.event_id(), &changes));
         events::record(self.transaction, self.now, told).await?;
         Ok(order)
@@ -116,10 +198,10 @@ impl Settling<'_> {
         EventId::from_uuid(self.deps.ids.uuid(self.now))
     }
 
-    fn advance(&self, order: &mut orders::Model, delivered: &[i32], refunded: &[i32], outcome: &Outcome) {
+    fn advance(&self, order: &mut orders::Model, delivered: &[i32], outcome: &Outcome) {
         order.delivered_quantity += count(delivered.len());
-        order.refunded_quantity += count(refunded.len());
-        if !refunded.is_empty() {
+        order.refunded_quantity += count(outcome.refunds.len());
+        if !outcome.refunds.is_empty() {
             order.failure_code = outcome.failure;
         }
         let tally = Tally {
@@ -127,7 +209,10 @@ impl Settling<'_> {
             delivered: order.delivered_quantity,
             refunded: order.refunded_quantity,
         };
-        let status = status_of(tally, order.failure_code);
+        let is_asked = outcome.moved.iter().any(|unit| unit.status == UnitStatus::AwaitingVendor);
+        let has_begun = is_asked || order.status == OrderStatus::Processing;
+        let work = if has_begun { Work::HasBegun } else { Work::IsAhead };
+        let status = status_of(tally, work, order.failure_code);
         if status != order.status {
             order.status = status;
             order.version += 1;
@@ -137,15 +222,12 @@ impl Settling<'_> {
         }
     }
 
-    fn entries(
-        &self,
-        order: &orders::Model,
-        codes: &[vouchers::Model],
-        refunded: &[i32],
-    ) -> Vec<NewTransaction> {
+    fn entries(&self, order: &orders::Model, delivered: &[i32], outcome: &Outcome) -> Vec<NewTransaction> {
         let id = || TransactionId::from_uuid(self.deps.ids.uuid(self.now));
-        let capture = (!codes.is_empty()).then(|| accounting::capture(id(), order, codes));
-        let release = (!refunded.is_empty()).then(|| accounting::release(id(), order, count(refunded.len())));
+        let capture = (!delivered.is_empty())
+            .then(|| accounting::capture(id(), order, count(delivered.len()), outcome.costs()));
+        let release = (!outcome.refunds.is_empty())
+            .then(|| accounting::release(id(), order, count(outcome.refunds.len())));
         capture.into_iter().chain(release).collect()
     }
 
@@ -161,30 +243,43 @@ impl Settling<'_> {
         (order.status != before).then_some(step).into_iter().collect()
     }
 
-    async fn hand_over(
-        &self,
-        order: &orders::Model,
-        units: &[i32],
-        codes: &[vouchers::Model],
-    ) -> Result<(), DbErr> {
-        let handovers: Vec<Handover> = codes
+    fn receipts(&self, order: &orders::Model, receipts: &[Receipt]) -> crate::store::Rows {
+        let row = |receipt: &Receipt| ReceiptRow {
+            order_id: order.id,
+            unit_index: receipt.unit_index,
+            partner_id: order.partner_id,
+            purchase_id: receipt.purchase,
+            number: receipt.number.clone(),
+            cost_micros: receipt.cost.micros,
+            cost_currency: receipt.cost.currency,
+            at: self.now.micros(),
+        };
+        parts_store::receipts(&receipts.iter().map(row).collect::<Vec<_>>())
+    }
+
+    async fn hand_over(&self, order: &orders::Model, outcome: &Outcome) -> Result<(), DbErr> {
+        let handovers: Vec<Handover> = outcome
+            .codes
             .iter()
-            .zip(units)
-            .map(|(code, unit)| Handover {
+            .map(|(unit_index, code)| Handover {
                 id: code.id,
                 order_id: order.id,
-                unit_index: *unit,
+                unit_index: *unit_index,
                 partner_id: order.partner_id,
             })
             .collect();
         deliver(self.transaction, self.now, &handovers).await?;
+        if !outcome.reserved.is_empty() {
+            deliver_reserved(self.transaction, self.now, order.id, outcome.reserved.len()).await?;
+        }
+        give_back(self.transaction, self.now, self.writer, &outcome.returned).await?;
         let left = StockMove {
             product_id: order.product_id.clone(),
             face_minor: order.face_minor,
             kind: StockMoveKind::Allocated,
-            delta: -count(codes.len()),
+            delta: -count(outcome.codes.len()),
         };
-        let moves: Vec<StockMove> = (!codes.is_empty()).then_some(left).into_iter().collect();
+        let moves: Vec<StockMove> = (!outcome.codes.is_empty()).then_some(left).into_iter().collect();
         record_moves(self.transaction, self.now, self.writer, &moves).await
     }
 
@@ -194,16 +289,18 @@ impl Settling<'_> {
         order: &orders::Model,
         before: OrderStatus,
         steps: &[TransitionRow],
-        refunded: &[i32],
+        outcome: &Outcome,
     ) -> Vec<NewEvent> {
         let progress = |kind| telling::of_progress(self.event_id(), order, before, kind);
         let mut told = Vec::new();
-        if !refunded.is_empty() {
+        if !outcome.refunds.is_empty() {
             told.push(progress("order.unit_refunded"));
         }
         match steps.first() {
             Some(step) => told.push(telling::of_step(self.event_id(), order, step)),
-            None if refunded.is_empty() => told.push(progress("order.progressed")),
+            None if outcome.refunds.is_empty() && !outcome.is_silent() => {
+                told.push(progress("order.progressed"));
+            }
             None => {}
         }
         told

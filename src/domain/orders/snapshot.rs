@@ -53,4 +53,12 @@ impl OrderedProduct {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("text and states always serialise")
     }
+
+    /// Out of what an order keeps.
+    ///
+    /// # Errors
+    /// Text that `to_json` did not write.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
 }

@@ -8,15 +8,15 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::currency::Currency;
-use entity::ids::{ChargeId, OrderId, PartnerId, WalletId};
+use entity::ids::{ChargeId, DataKeyId, OrderId, PartnerId, WalletId};
 use entity::orders;
 use entity::state::{FailurePolicy, OrderFailureCode, OrderStatus};
 use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
 use serde::Serialize;
 
-use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Transaction, expect_all, insertion, json, rowset, statement};
+use crate::store::ColumnKind::{Bytes, Integer, Text};
+use crate::store::{ColumnKind, Transaction, bytes, expect_all, insertion, json, rowset, statement};
 
 /// A partner's name for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -102,6 +102,8 @@ const ORDER_COLUMNS: &[(&str, ColumnKind)] = &[
     ("unit_rounding_minor", Integer),
     ("total_minor", Integer),
     ("charge_id", Text),
+    ("recipient", Bytes),
+    ("recipient_key_id", Text),
     ("created_at", Integer),
     ("completed_at", Integer),
     ("deadline_at", Integer),
@@ -133,6 +135,8 @@ struct OrderRow<'a> {
     unit_rounding_minor: i64,
     total_minor: i64,
     charge_id: Option<ChargeId>,
+    recipient: Option<String>,
+    recipient_key_id: Option<DataKeyId>,
     created_at: i64,
     completed_at: Option<i64>,
     deadline_at: Option<i64>,
@@ -164,6 +168,8 @@ fn order_row(order: &orders::Model) -> OrderRow<'_> {
         unit_rounding_minor: order.unit_rounding_minor,
         total_minor: order.total_minor,
         charge_id: order.charge_id,
+        recipient: order.recipient.as_ref().map(|sealed| bytes(&sealed.0)),
+        recipient_key_id: order.recipient_key_id,
         created_at: order.created_at.micros(),
         completed_at: order.completed_at.map(Timestamp::micros),
         deadline_at: order.deadline_at.map(Timestamp::micros),

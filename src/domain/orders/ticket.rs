@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
-use entity::ids::{ChargeId, OrderId, WalletId};
+use entity::ids::{ChargeId, DataKeyId, OrderId, WalletId};
 use entity::orders;
+use entity::secret::Sealed;
 use entity::state::OrderStatus;
 use entity::timestamp::Timestamp;
 
@@ -39,6 +40,8 @@ pub struct Ticket {
     pub verdict: Verdict,
     /// The id that the order will have: by it a commit whose answer was lost is recognised.
     pub order_id: OrderId,
+    /// Who receives it, sealed, and the key that sealed that.
+    pub recipient: Option<(DataKeyId, Sealed)>,
     /// The audit row of the codes' reading, if the answer is to carry them.
     pub reveal: Option<audit::Entry>,
 }
@@ -130,8 +133,8 @@ impl Ticket {
             unit_rounding_minor: terms.unit.rounding,
             total_minor,
             charge_id: terms.charge,
-            recipient: None,
-            recipient_key_id: None,
+            recipient: self.recipient.as_ref().map(|(_, sealed)| sealed.clone()),
+            recipient_key_id: self.recipient.as_ref().map(|(key, _)| *key),
             failure_code: None,
             created_at: now,
             completed_at: None,

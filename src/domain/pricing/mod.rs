@@ -22,7 +22,7 @@ pub use create_charge::{CreateCharge, create_charge};
 pub use import_rates::{BadRate, RatesRefusal, RatesReport, import_rates};
 pub use jobs::{PRICES_EVERY, watch};
 pub use live::{ExchangeRate, Live, exchange_rate, load, refresh};
-pub use model::{Factors, Found, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, unit_price};
+pub use model::{BASE, Factors, Found, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, unit_price};
 pub use queries::{find_charge, find_charges, require_reader};
 pub use quote::{Price, draft_charge, price};
 pub use refusals::{ChargeRefusal, PriceRefusal};

@@ -18,7 +18,7 @@ use num_integer::Integer;
 use num_traits::{One, Signed, ToPrimitive, Zero};
 
 /// What all rates are crossed through.
-pub(super) const BASE: Currency = Currency::USD;
+pub const BASE: Currency = Currency::USD;
 /// Digits that a crossed rate keeps.
 const SIGNIFICANT_DIGITS: u32 = 18;
 /// Hundredths of a per cent in the whole.

@@ -125,6 +125,7 @@ fn made(
         expires_at: number.is_multiple_of(EXPIRING).then(|| ctx.now.plus_seconds(365 * 86_400)),
         cost: cost(product, face_minor),
         lot: "sandbox".to_owned(),
+        purchase: None,
     })
 }
 

@@ -246,6 +246,7 @@ fn candidate(
         expires_at: row.expires_at,
         cost: row.cost,
         lot: row.lot,
+        purchase: None,
     })
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use entity::currency::Currency;
-use entity::ids::{DataKeyId, StockWriterId, TransactionId, VoucherId};
+use entity::ids::{DataKeyId, PurchaseId, StockWriterId, TransactionId, VoucherId};
 use entity::secret::{Digest, Sealed};
 use entity::state::{Account, StockMoveKind, TransactionKind};
 use entity::timestamp::Timestamp;
@@ -57,6 +57,8 @@ pub struct NewVoucher {
     pub cost: Option<Cost>,
     /// The lot that it came in.
     pub lot: String,
+    /// The purchase that it came of; `None` if it is loaded.
+    pub purchase: Option<PurchaseId>,
 }
 
 /// What was taken in.

@@ -6,10 +6,10 @@
 
 use std::collections::HashSet;
 
-use entity::ids::{DataKeyId, VoucherId};
+use entity::ids::{DataKeyId, PurchaseId, VoucherId};
 use entity::secret::Digest;
 use entity::timestamp::Timestamp;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 use serde::Serialize;
 
 use super::keys::to_hex;
@@ -64,14 +64,41 @@ struct VoucherRow<'a> {
     cost_micros: Option<i64>,
     cost_currency: Option<&'a str>,
     lot: &'a str,
+    purchase_id: Option<PurchaseId>,
 }
 
 /// Inserts available vouchers.
+///
+/// # Errors
+/// What the database says, among it the constraint `vouchers_loaded_once`.
 pub(super) async fn insert_vouchers(
     transaction: &Transaction,
     now: Timestamp,
     vouchers: &[NewVoucher],
 ) -> Result<(), DbErr> {
+    transaction.execute_raw(insertion(transaction, now, vouchers, "")).await.map(drop)
+}
+
+/// Inserts available vouchers whose codes are not in the vault yet; tells which went in.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn insert_new_vouchers(
+    transaction: &Transaction,
+    now: Timestamp,
+    vouchers: &[NewVoucher],
+) -> Result<HashSet<VoucherId>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Inserted {
+        id: VoucherId,
+    }
+    let insert =
+        insertion(transaction, now, vouchers, "WHERE true ON CONFLICT (blind_index) DO NOTHING RETURNING id");
+    let inserted = Inserted::find_by_statement(insert).all(transaction).await?;
+    Ok(inserted.into_iter().map(|row| row.id).collect())
+}
+
+fn insertion(transaction: &Transaction, now: Timestamp, vouchers: &[NewVoucher], clause: &str) -> Statement {
     let rows: Vec<VoucherRow<'_>> = vouchers.iter().map(voucher_row).collect();
     let backend = transaction.get_database_backend();
     let columns = [
@@ -86,18 +113,18 @@ pub(super) async fn insert_vouchers(
         ("cost_micros", Integer),
         ("cost_currency", Text),
         ("lot", Text),
+        ("purchase_id", Text),
     ];
     let sql = format!(
         "INSERT INTO vouchers (id, product_id, face_minor, state, data_key_id, sealed, blind_index, expires_at,
-            usable_until, cost_micros, cost_currency, lot, loaded_at)
+            usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at)
          SELECT r.id, r.product_id, r.face_minor, 'AVAILABLE', r.data_key_id, {}, {}, r.expires_at,
-            r.usable_until, r.cost_micros, r.cost_currency, r.lot, $2 FROM {}",
+            r.usable_until, r.cost_micros, r.cost_currency, r.lot, r.purchase_id, $2 FROM {} {clause}",
         from_hex(backend, "r.sealed"),
         from_hex(backend, "r.blind_index"),
         rowset(backend, 1, "r", &columns)
     );
-    let values = [json(&rows), now.micros().into()];
-    transaction.execute_raw(statement(backend, sql, values)).await.map(drop)
+    statement(backend, sql, [json(&rows), now.micros().into()])
 }
 
 fn voucher_row(voucher: &NewVoucher) -> VoucherRow<'_> {
@@ -113,5 +140,6 @@ fn voucher_row(voucher: &NewVoucher) -> VoucherRow<'_> {
         cost_micros: voucher.cost.map(|cost| cost.micros),
         cost_currency: voucher.cost.as_ref().map(|cost| cost.currency.code()),
         lot: &voucher.lot,
+        purchase_id: voucher.purchase,
     }
 }

@@ -10,6 +10,7 @@
 pub mod keys;
 pub mod model;
 
+mod bought;
 mod csv_rows;
 mod generate;
 mod import;
@@ -18,15 +19,19 @@ mod keys_store;
 mod load;
 mod load_store;
 mod quoting;
+mod reserved;
 mod sealing;
 mod secret;
 mod store;
 mod vault;
 
+pub use bought::{Bought, BoughtOf, seal_bought, take_in};
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
 pub use jobs::{KEYS_EVERY, watch};
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
+pub use reserved::{deliver_reserved, find_reserved, give_back, reserve};
+pub use sealing::Place;
 pub use secret::{Contents, Opened, Secret};
 pub use store::{
     Demand, Handover, StockMove, count_with_locked, deliver, lock_free, lock_waiting, record_moves,

@@ -70,6 +70,22 @@ pub(super) fn voucher_binding(
     join(&["vouchers", "sealed", &voucher, product, &face, &key, FORMAT_WORD])
 }
 
+/// Where a sealed text stands, other than a code.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The row's key.
+    pub row: &'a str,
+}
+
+/// What a text is bound to.
+pub(super) fn place_binding(place: &Place<'_>, key: DataKeyId) -> Zeroizing<Vec<u8>> {
+    join(&[place.table, place.column, place.row, &key.to_string(), FORMAT_WORD])
+}
+
 /// What a data key is bound to.
 pub(super) fn data_key_binding(key: DataKeyId, purpose: &str, master: i32) -> Zeroizing<Vec<u8>> {
     join(&["data_keys", "wrapped", &key.to_string(), purpose, &master.to_string(), FORMAT_WORD])

@@ -22,8 +22,10 @@ use zeroize::Zeroizing;
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::keys_store;
 use super::model::{identity, join};
-use super::sealing::{canary, canary_binding, cipher, data_key_binding, digest, open, seal, voucher_binding};
-use super::secret::{Contents, Opened};
+use super::sealing::{
+    Place, canary, canary_binding, cipher, data_key_binding, digest, open, place_binding, seal, voucher_binding,
+};
+use super::secret::{Contents, Opened, Secret};
 use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
@@ -38,6 +40,8 @@ const LEAST_RESERVED: i64 = 1_024;
 pub(super) enum Purpose {
     /// Codes.
     Stock,
+    /// Other secrets, in rows of their own: recipients, and what signs in to vendors.
+    Secrets,
 }
 
 impl Purpose {
@@ -45,6 +49,7 @@ impl Purpose {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Stock => "stock",
+            Self::Secrets => "secrets",
         }
     }
 }
@@ -213,6 +218,39 @@ impl Vault {
             voucher_binding(voucher.id, &voucher.product_id, voucher.face_minor, voucher.data_key_id);
         let bytes = self.open(voucher.data_key_id, &voucher.sealed, &binding)?;
         Opened::from_bytes(&bytes).ok_or_else(|| Problem::internal("a voucher opened to something else"))
+    }
+
+    /// Seals a text that stands in one place; told with the key that sealed it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn seal_text(
+        &self,
+        ctx: &Ctx,
+        place: &Place<'_>,
+        text: &str,
+    ) -> Result<(DataKeyId, Sealed), Problem> {
+        let key = self.reserve(ctx, Purpose::Secrets, 1).await?;
+        let binding = place_binding(place, key.id);
+        Ok((key.id, seal(&key.cipher, ctx.deps.ids.as_ref(), text.as_bytes(), &binding)))
+    }
+
+    /// Opens a text that was sealed in this place.
+    ///
+    /// # Errors
+    /// INTERNAL_SERVER_ERROR if it was sealed in another; what the database says.
+    pub async fn open_text(
+        &self,
+        database: &Database,
+        place: &Place<'_>,
+        (key, sealed): (DataKeyId, &Sealed),
+    ) -> Result<Secret, Problem> {
+        if !self.data_keys.load().contains_key(&key) {
+            self.reload(database).await?;
+        }
+        let bytes = self.open(key, sealed, &place_binding(place, key))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Problem::internal("a sealed text is no text"))?;
+        Ok(Secret::new(text.to_owned()))
     }
 
     /// A keyed digest as hex, for what must be compared and not read: fingerprints and throttle keys.

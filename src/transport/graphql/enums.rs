@@ -234,6 +234,8 @@ pub enum OrderFailureCode {
     Cancelled,
     /// Not all units could be had, and the policy asked for all.
     NotAllAvailable,
+    /// Every source refused.
+    SourcesRefused,
 }
 
 /// What moved money.

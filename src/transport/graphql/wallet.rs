@@ -171,7 +171,7 @@ impl WalletEntry {
             TransactionKind::Release => WalletEntryKind::Release,
             TransactionKind::Refund => WalletEntryKind::Refund,
             TransactionKind::Adjustment => WalletEntryKind::Adjustment,
-            kind @ (TransactionKind::Capture | TransactionKind::StockLoad) => {
+            kind @ (TransactionKind::Capture | TransactionKind::StockLoad | TransactionKind::Purchase) => {
                 return Err(Problem::internal(format!("a {kind} changed a wallet's available money")));
             }
         })

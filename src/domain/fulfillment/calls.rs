@@ -1,0 +1,328 @@
+//! Asking vendors.
+//!
+//! What lives here: sending a purchase that is on record, asking what became of one, and writing down that nothing is known.
+//! What is always true: no transaction is open while a vendor is awaited; whatever is no fact leaves the purchase in doubt, with
+//! the instant at which the vendor is asked next; in the end a person decides, and the vendor is asked on.
+//! What is not here: what follows from a fact: that is orders', in the transaction that settles the units.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use entity::money::Money;
+use entity::state::{PurchaseCallKind, PurchaseState};
+use entity::timestamp::Timestamp;
+use entity::{purchase_calls, purchases};
+
+use super::live::{KnownVendor, Live};
+use super::model::{Unfound, next_look};
+use super::store::{self, Suspension};
+use super::vendor::{Delivery, Doubt, Outcome, PurchaseRequest, Recipient, Sighting, VendorRefusal};
+use crate::ctx::Deps;
+use crate::domain::vouchers::Cost;
+use crate::problem::Problem;
+use crate::store::{write};
+
+/// For how long a vendor is asked about a purchase that it never knew, for a success after all, in seconds.
+const WATCHED_SECS: i64 = 172_800;
+/// The least between two such looks, in seconds.
+const WATCH_EVERY_SECS: i64 = 60;
+
+/// The most that a purchase may cost, at scale 6: a billion, as much as one code.
+const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
+
+/// A fact about a purchase.
+#[derive(Debug)]
+pub enum Fact {
+    /// It was made.
+    Delivered(Delivery),
+    /// It was refused.
+    Refused(VendorRefusal),
+    /// The vendor never knew it.
+    NotExecuted,
+}
+
+/// What was learnt of a purchase.
+#[derive(Debug)]
+pub struct Learnt {
+    /// How: sent, or looked for.
+    pub kind: PurchaseCallKind,
+    /// What.
+    pub finding: Finding,
+    /// How long the call took, in microseconds.
+    pub duration_micros: i64,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum Finding {
+    /// A fact.
+    Fact(Fact),
+    /// It is under way at the vendor.
+    Pending {
+        /// The vendor's own name for it.
+        vendor_ref: Option<String>,
+    },
+    /// The vendor does not know it; how often, in a row, and since when.
+    NotFound(i32, Timestamp),
+    /// Nothing.
+    Doubt(Doubt),
+}
+
+/// Sends a purchase that is on record and committed.
+pub async fn send(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Option<Recipient>) -> Learnt {
+    let Some(known) = deps.feature::<Live>().vendor(purchase.vendor_id) else {
+        return unsaid(PurchaseCallKind::Send, "the vendor is not open in this process");
+    };
+    let begin = Instant::now();
+    let outcome = known.vendor.purchase(&request(purchase, recipient)).await;
+    let finding = match outcome {
+        Outcome::Delivered(delivery) => made(purchase, delivery),
+        Outcome::Refused(refusal) => Finding::Fact(Fact::Refused(refusal)),
+        Outcome::Unknown(doubt) => Finding::Doubt(doubt),
+    };
+    Learnt { kind: PurchaseCallKind::Send, finding, duration_micros: micros_since(begin) }
+}
+
+/// Asks what became of a purchase: by its reference, or, where a vendor cannot be asked and makes no purchase twice, by sending
+/// it once more.
+pub async fn look(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Option<Recipient>) -> Learnt {
+    let Some(known) = deps.feature::<Live>().vendor(purchase.vendor_id) else {
+        return unsaid(PurchaseCallKind::Look, "the vendor is not open in this process");
+    };
+    if known.capabilities.query_by_reference {
+        let begin = Instant::now();
+        let sighting = known.vendor.find(&request(purchase, recipient)).await;
+        let finding = found(&known, purchase, sighting, deps.clock.now());
+        return Learnt { kind: PurchaseCallKind::Look, finding, duration_micros: micros_since(begin) };
+    }
+    if known.capabilities.idempotent_create && purchase.ended_at.is_none() {
+        return send(deps, purchase, recipient).await;
+    }
+    unsaid(PurchaseCallKind::Look, "the vendor cannot be asked: a person has to decide")
+}
+
+fn unsaid(kind: PurchaseCallKind, message: &str) -> Learnt {
+    let doubt = Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
+    Learnt { kind, finding: Finding::Doubt(doubt), duration_micros: 0 }
+}
+
+fn micros_since(begin: Instant) -> i64 {
+    i64::try_from(begin.elapsed().as_micros()).unwrap_or(i64::MAX)
+}
+
+fn request(purchase: &purchases::Model, recipient: Option<Recipient>) -> PurchaseRequest {
+    PurchaseRequest {
+        our_ref: purchase.our_ref.clone(),
+        vendor_sku: purchase.vendor_sku.clone(),
+        quantity: purchase.quantity,
+        face: Money::from_minor(purchase.face_minor, purchase.face_currency),
+        expected_cost: Cost { micros: purchase.expected_cost_micros, currency: purchase.cost_currency },
+        recipient,
+        vendor_ref: purchase.vendor_ref.clone(),
+        created_at: purchase.created_at,
+    }
+}
+
+/// A delivery, unless it is none that this purchase can have had.
+fn made(purchase: &purchases::Model, delivery: Delivery) -> Finding {
+    let wrong = if usize::try_from(purchase.quantity).is_ok_and(|asked| delivery.goods.len() > asked) {
+        "the vendor delivered more than was asked for"
+    } else if delivery.cost.is_some_and(|cost| cost.currency != purchase.cost_currency) {
+        "the vendor took another currency than was agreed"
+    } else if delivery.cost.is_some_and(|cost| !(0..=MOST_COST_MICROS).contains(&cost.micros)) {
+        "the vendor took more than anything costs"
+    } else {
+        return Finding::Fact(Fact::Delivered(delivery));
+    };
+    let vendor_ref = Some(delivery.vendor_ref);
+    Finding::Doubt(Doubt { message: wrong.to_owned(), http_status: None, vendor_ref })
+}
+
+fn found(known: &KnownVendor, purchase: &purchases::Model, sighting: Sighting, now: Timestamp) -> Finding {
+    match sighting {
+        Sighting::Delivered(delivery) => made(purchase, delivery),
+        Sighting::Refused(refusal) => Finding::Fact(Fact::Refused(refusal)),
+        Sighting::Pending { vendor_ref } => Finding::Pending { vendor_ref },
+        Sighting::Unclear(doubt) => Finding::Doubt(doubt),
+        Sighting::NotFound => {
+            let timeout_ms = known.row.timeout_ms;
+            if !Unfound::counts(purchase.sent_at, timeout_ms, now) {
+                return Finding::NotFound(0, now);
+            }
+            let unfound = Unfound {
+                times: purchase.not_found.saturating_add(1),
+                since: purchase.not_found_since.unwrap_or(now),
+                sent_at: purchase.sent_at,
+                settle_window_secs: known.row.settle_window_secs,
+                timeout_ms,
+            };
+            if purchase.ended_at.is_none() && unfound.was_not_executed(now) {
+                Finding::Fact(Fact::NotExecuted)
+            } else {
+                Finding::NotFound(unfound.times, unfound.since)
+            }
+        }
+    }
+}
+
+/// Writes down that a call told no fact, and when the vendor is asked next; nothing if another worker has the purchase by now.
+///
+/// # Errors
+/// What the database says.
+pub async fn put_off(
+    deps: &Arc<Deps>,
+    purchase: &purchases::Model,
+    learnt: &Learnt,
+    actor: &str,
+) -> Result<(), Problem> {
+    let now = deps.clock.now();
+    let known = deps.feature::<Live>().vendor(purchase.vendor_id);
+    let suspension = suspension(known.as_deref(), purchase, learnt, now);
+    let (outcome, http_status) = match &learnt.finding {
+        Finding::Pending { .. } => ("PENDING", None),
+        Finding::NotFound(..) => ("NOT_FOUND", None),
+        Finding::Doubt(doubt) => ("UNKNOWN", doubt.http_status.map(i32::from)),
+        Finding::Fact(_) => return Err(Problem::internal("a fact is not put off")),
+    };
+    let call = purchase_calls::Model {
+        http_status,
+        duration_micros: learnt.duration_micros,
+        actor: actor.to_owned(),
+        at: now,
+        ..call_of(purchase, learnt.kind, outcome, &suspension.message)
+    };
+    let is_failure = matches!(learnt.finding, Finding::Doubt(_)) && purchase.ended_at.is_none();
+    let task = purchase.clone();
+    write::<_, Problem, _>(deps, move |transaction| {
+        let (purchase, suspension, call) = (task.clone(), suspension.clone(), call.clone());
+        Box::pin(async move {
+            let Some(locked) = store::lock_purchase(transaction, purchase.id, purchase.epoch).await? else {
+                return Ok(());
+            };
+            store::suspend(transaction, &locked, &suspension).await?;
+            store::record_call(transaction, &call).await?;
+            if is_failure {
+                let subject = (purchase.vendor_id, purchase.product_id.as_str());
+                super::vendor_store::count_failure(transaction, now, subject, &suspension.message).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
+fn suspension(
+    known: Option<&KnownVendor>,
+    purchase: &purchases::Model,
+    learnt: &Learnt,
+    now: Timestamp,
+) -> Suspension {
+    let looks = purchase.looks + i32::from(learnt.kind == PurchaseCallKind::Look);
+    let (not_found, since, vendor_ref, message) = match &learnt.finding {
+        Finding::NotFound(times, since) => {
+            (*times, Some(*since), None, "the vendor does not know it yet".to_owned())
+        }
+        Finding::Pending { vendor_ref } => (0, None, vendor_ref.clone(), "the vendor works on it".to_owned()),
+        Finding::Doubt(doubt) => {
+            (purchase.not_found, purchase.not_found_since, doubt.vendor_ref.clone(), doubt.message.clone())
+        }
+        Finding::Fact(_) => (0, None, None, String::new()),
+    };
+    let can_be_asked = known.is_none_or(|known| {
+        known.capabilities.query_by_reference || known.capabilities.idempotent_create
+    });
+    let state = match purchase.state {
+        PurchaseState::NotExecuted => PurchaseState::NotExecuted,
+        _ if !can_be_asked || now >= purchase.resolves_by => PurchaseState::Review,
+        _ => PurchaseState::Unknown,
+    };
+    let next_at = match purchase.ended_at {
+        Some(ended_at) => watched_until(ended_at, now),
+        None if !can_be_asked => None,
+        None => Some(next_look(now, looks)),
+    };
+    if state == PurchaseState::Review && purchase.state != PurchaseState::Review {
+        tracing::error!(purchase = %purchase.id, %message, "nobody knows what became of a purchase: a person has to decide");
+    }
+    Suspension {
+        state,
+        looks,
+        not_found: if since.is_some() { not_found } else { 0 },
+        not_found_since: if not_found > 0 { since } else { None },
+        vendor_ref,
+        message,
+        next_at,
+    }
+}
+
+/// When a vendor is asked next about a purchase that it never knew: less and less often, and in the end never.
+pub(super) fn watched_until(ended_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let age_secs = now.micros_since(ended_at).div_euclid(1_000_000);
+    (age_secs < WATCHED_SECS).then(|| now.plus_seconds(age_secs.max(WATCH_EVERY_SECS)))
+}
+
+/// The record of a call, its time, its length and its actor left to be filled in.
+pub fn call_of(
+    purchase: &purchases::Model,
+    kind: PurchaseCallKind,
+    outcome: &str,
+    message: &str,
+) -> purchase_calls::Model {
+    purchase_calls::Model {
+        purchase_id: purchase.id,
+        n: 0,
+        kind,
+        outcome: outcome.to_owned(),
+        message: message.to_owned(),
+        http_status: None,
+        duration_micros: 0,
+        actor: String::new(),
+        at: purchase.created_at,
+    }
+}
+
+/// A worker's sign of life, told to the database.
+///
+/// # Errors
+/// What the database says.
+pub async fn beat(deps: &Arc<Deps>, worker: entity::ids::WorkerId) -> Result<(), Problem> {
+    let task = Arc::clone(deps);
+    write::<_, Problem, _>(deps, move |transaction| {
+        let deps = Arc::clone(&task);
+        Box::pin(async move { Ok(store::beat(&deps, transaction, worker).await?) })
+    })
+    .await
+}
+
+/// Tells the database that a worker has ended: what it had is taken over at once.
+///
+/// # Errors
+/// What the database says.
+pub async fn leave(deps: &Arc<Deps>, worker: entity::ids::WorkerId) -> Result<(), Problem> {
+    let task = Arc::clone(deps);
+    write::<_, Problem, _>(deps, move |transaction| {
+        let deps = Arc::clone(&task);
+        Box::pin(async move { Ok(store::leave(&deps, transaction, worker).await?) })
+    })
+    .await
+}
+
+/// Takes over purchases that have to be asked about.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim(
+    deps: &Arc<Deps>,
+    worker: entity::ids::WorkerId,
+    most: i32,
+) -> Result<Vec<purchases::Model>, Problem> {
+    if !store::is_anything_due(deps, worker).await? {
+        return Ok(Vec::new());
+    }
+    let task = Arc::clone(deps);
+    write::<_, Problem, _>(deps, move |transaction| {
+        let deps = Arc::clone(&task);
+        Box::pin(async move { Ok(store::claim_due(&deps, transaction, worker, most).await?) })
+    })
+    .await
+}

@@ -1,0 +1,389 @@
+//! Purchases and attempts in the database.
+//!
+//! What lives here: the statements that open purchases, take them over, and end them.
+//! What is always true: whoever changes a purchase says its epoch: one that was taken over meanwhile changes nothing.
+//! What is not here: vendors' limits and health (`vendor_store.rs`); what follows for units and money (orders).
+
+use entity::ids::{OrderId, PurchaseId, VendorId, WorkerId};
+use entity::purchases;
+use entity::state::{AttemptOutcome, PurchaseEnd, PurchaseState};
+use entity::timestamp::Timestamp;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Value,
+};
+use serde::Serialize;
+
+use crate::ctx::Deps;
+use crate::store::ColumnKind::{Integer, Text};
+use crate::store::{ColumnKind, Rows, Transaction, database_clock, expect_all, insert, json, rowset, statement};
+
+/// How long a worker is taken to live after it was last heard of, in microseconds.
+pub(super) const LEASE_MICROS: i64 = 10_000_000;
+
+/// Tells that a worker lives.
+pub(super) async fn beat(deps: &Deps, transaction: &Transaction, worker: WorkerId) -> Result<(), DbErr> {
+    let clock = database_clock(deps);
+    let sql = format!(
+        "INSERT INTO workers (id, lease_until, started_at) VALUES ($1, {clock} + {LEASE_MICROS}, {clock})
+         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until"
+    );
+    let values = [worker.to_string().into()];
+    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
+}
+
+/// Tells that a worker has ended, and forgets those that ended long ago and have no purchase left.
+pub(super) async fn leave(deps: &Deps, transaction: &Transaction, worker: WorkerId) -> Result<(), DbErr> {
+    let clock = database_clock(deps);
+    let backend = transaction.get_database_backend();
+    let sql = format!("UPDATE workers SET lease_until = {clock} WHERE id = $1 AND lease_until > {clock}");
+    transaction.execute_raw(statement(backend, sql, [worker.to_string().into()])).await?;
+    let sql = format!(
+        "DELETE FROM workers WHERE lease_until < {clock} - 86400000000
+         AND NOT EXISTS (SELECT 1 FROM purchases p WHERE p.worker_id = workers.id AND p.ended_at IS NULL)"
+    );
+    transaction.execute_raw(statement(backend, sql, [])).await.map(drop)
+}
+
+/// Puts purchases and their attempts on record.
+pub(super) async fn insert_purchases(
+    transaction: &Transaction,
+    purchases: &[purchases::Model],
+    attempts: &[(PurchaseId, OrderId, i32, i32)],
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Attempt {
+        order_id: OrderId,
+        unit_index: i32,
+        number: i32,
+        purchase_id: PurchaseId,
+        opened_at: i64,
+    }
+    const ATTEMPT: &[(&str, ColumnKind)] = &[
+        ("order_id", Text),
+        ("unit_index", Integer),
+        ("number", Integer),
+        ("purchase_id", Text),
+        ("opened_at", Integer),
+    ];
+    let attempt = |(purchase_id, order_id, unit_index, number): &(PurchaseId, OrderId, i32, i32)| Attempt {
+        order_id: *order_id,
+        unit_index: *unit_index,
+        number: *number,
+        purchase_id: *purchase_id,
+        opened_at: now.micros(),
+    };
+    let attempts: Vec<Attempt> = attempts.iter().map(attempt).collect();
+    insert(transaction, vec![purchase_rows(purchases), Rows::of("attempts", ATTEMPT, &attempts)]).await
+}
+
+fn purchase_rows(purchases: &[purchases::Model]) -> Rows {
+    const COLUMNS: &[(&str, ColumnKind)] = &[
+        ("id", Text),
+        ("our_ref", Text),
+        ("vendor_id", Text),
+        ("product_id", Text),
+        ("vendor_sku", Text),
+        ("partner_id", Text),
+        ("order_id", Text),
+        ("quantity", Integer),
+        ("face_minor", Integer),
+        ("face_currency", Text),
+        ("expected_cost_micros", Integer),
+        ("cost_currency", Text),
+        ("route", Text),
+        ("state", Text),
+        ("epoch", Integer),
+        ("worker_id", Text),
+        ("sends", Integer),
+        ("looks", Integer),
+        ("not_found", Integer),
+        ("delivered_quantity", Integer),
+        ("created_at", Integer),
+        ("sent_at", Integer),
+        ("resolves_by", Integer),
+    ];
+    let rows: Vec<serde_json::Value> = purchases
+        .iter()
+        .map(|purchase| {
+            serde_json::json!({
+                "id": purchase.id,
+                "our_ref": purchase.our_ref,
+                "vendor_id": purchase.vendor_id,
+                "product_id": purchase.product_id,
+                "vendor_sku": purchase.vendor_sku,
+                "partner_id": purchase.partner_id,
+                "order_id": purchase.order_id,
+                "quantity": purchase.quantity,
+                "face_minor": purchase.face_minor,
+                "face_currency": purchase.face_currency,
+                "expected_cost_micros": purchase.expected_cost_micros,
+                "cost_currency": purchase.cost_currency,
+                "route": purchase.route,
+                "state": purchase.state,
+                "epoch": purchase.epoch,
+                "worker_id": purchase.worker_id,
+                "sends": purchase.sends,
+                "looks": 0,
+                "not_found": 0,
+                "delivered_quantity": 0,
+                "created_at": purchase.created_at.micros(),
+                "sent_at": purchase.sent_at.micros(),
+                "resolves_by": purchase.resolves_by.micros(),
+            })
+        })
+        .collect();
+    Rows::of("purchases", COLUMNS, &rows)
+}
+
+/// What units of an order were refused, by unit and vendor.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct PastRefusal {
+    /// The unit.
+    pub unit_index: i32,
+    /// The vendor.
+    pub vendor_id: VendorId,
+    /// The kind of refusal; none where something came that could not be delivered, or that the vendor left out.
+    pub refusal: Option<String>,
+}
+
+/// What units of an order that are still open were refused so far.
+pub(super) async fn find_refusals(
+    transaction: &Transaction,
+    order: OrderId,
+) -> Result<Vec<PastRefusal>, DbErr> {
+    let sql = "SELECT a.unit_index, p.vendor_id, p.refusal FROM attempts a
+         JOIN purchases p ON p.id = a.purchase_id
+         JOIN order_units u ON u.order_id = a.order_id AND u.unit_index = a.unit_index
+         WHERE a.order_id = $1 AND a.outcome IN ('REFUSED', 'ANOMALY') AND u.status = 'PENDING'";
+    let select = statement(transaction.get_database_backend(), sql, [order.to_string().into()]);
+    PastRefusal::find_by_statement(select).all(transaction).await
+}
+
+/// Whether anything is to be asked: a read without a lock, so that an idle worker never takes the writer.
+pub(super) async fn is_anything_due(deps: &Deps, worker: WorkerId) -> Result<bool, DbErr> {
+    let reader = &deps.database.reader;
+    let sql = format!("SELECT 1 AS one FROM purchases p WHERE {} LIMIT 1", due(deps));
+    let select = statement(reader.get_database_backend(), sql, due_values(deps, worker));
+    Ok(reader.query_one_raw(select).await?.is_some())
+}
+
+/// Takes over purchases whose time has come, and those whose worker is gone; what was on its way is in doubt from here on.
+pub(super) async fn claim_due(
+    deps: &Deps,
+    transaction: &Transaction,
+    worker: WorkerId,
+    most: i32,
+) -> Result<Vec<purchases::Model>, DbErr> {
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { "FOR UPDATE OF p SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE purchases SET worker_id = $2, epoch = epoch + 1,
+            next_at = CASE WHEN ended_at IS NULL THEN NULL ELSE $1 + 60000000 END,
+            state = CASE WHEN state = 'SENDING' THEN 'UNKNOWN' ELSE state END
+         WHERE id IN (SELECT p.id FROM purchases p WHERE {} ORDER BY p.next_at, p.id LIMIT {most} {locking})
+         RETURNING *",
+        due(deps)
+    );
+    let claim = statement(backend, sql, due_values(deps, worker));
+    purchases::Entity::find().from_raw_sql(claim).all(transaction).await
+}
+
+/// Parameters are now and the worker that asks. What this worker has under way itself has no `next_at`.
+fn due(deps: &Deps) -> String {
+    let clock = database_clock(deps);
+    format!(
+        "((p.next_at IS NOT NULL AND p.next_at <= $1) OR (p.ended_at IS NULL AND p.next_at IS NULL AND p.worker_id <> $2
+            AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = p.worker_id AND w.lease_until > {clock})))"
+    )
+}
+
+fn due_values(deps: &Deps, worker: WorkerId) -> [Value; 2] {
+    [deps.clock.now().micros().into(), worker.to_string().into()]
+}
+
+/// A purchase, its row locked, if it is still in the epoch in which it was taken.
+pub(super) async fn lock_purchase(
+    transaction: &Transaction,
+    id: PurchaseId,
+    epoch: i64,
+) -> Result<Option<purchases::Model>, DbErr> {
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let sql = format!("SELECT * FROM purchases WHERE id = $1 AND epoch = $2 {locking}");
+    let select = statement(backend, sql, [id.to_string().into(), epoch.into()]);
+    purchases::Entity::find().from_raw_sql(select).one(transaction).await
+}
+
+/// What a purchase is in doubt about, and when its vendor is asked next.
+#[derive(Debug, Clone)]
+pub(super) struct Suspension {
+    /// Where it stands from here on.
+    pub(super) state: PurchaseState,
+    /// How often the vendor was asked.
+    pub(super) looks: i32,
+    /// How often it did not know it, in a row.
+    pub(super) not_found: i32,
+    /// Since when it does not.
+    pub(super) not_found_since: Option<Timestamp>,
+    /// The vendor's own name for it.
+    pub(super) vendor_ref: Option<String>,
+    /// What was seen, for people.
+    pub(super) message: String,
+    /// When it is asked next; `None` never.
+    pub(super) next_at: Option<Timestamp>,
+}
+
+/// Lets go of a purchase in doubt.
+pub(super) async fn suspend(
+    transaction: &Transaction,
+    purchase: &purchases::Model,
+    suspension: &Suspension,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE purchases SET state = $3, looks = $4, not_found = $5, not_found_since = $6,
+            vendor_ref = coalesce($7, vendor_ref), message = $8, next_at = $9, worker_id = NULL
+         WHERE id = $1 AND epoch = $2";
+    let values: [Value; 9] = [
+        purchase.id.to_string().into(),
+        purchase.epoch.into(),
+        suspension.state.as_str().into(),
+        suspension.looks.into(),
+        suspension.not_found.into(),
+        suspension.not_found_since.map(Timestamp::micros).into(),
+        suspension.vendor_ref.clone().into(),
+        suspension.message.as_str().into(),
+        suspension.next_at.map(Timestamp::micros).into(),
+    ];
+    let update = statement(transaction.get_database_backend(), sql, values);
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
+}
+
+/// Puts a purchase on its way again, under the reference that it has.
+pub(super) async fn send_again(
+    transaction: &Transaction,
+    purchase: &purchases::Model,
+    now: Timestamp,
+    resolves_by: Timestamp,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE purchases SET state = 'SENDING', sends = sends + 1, sent_at = $3, resolves_by = $4, not_found = 0,
+            not_found_since = NULL, next_at = NULL WHERE id = $1 AND epoch = $2 AND state IN ('UNKNOWN', 'REVIEW')";
+    let values = [
+        purchase.id.to_string().into(),
+        purchase.epoch.into(),
+        now.micros().into(),
+        resolves_by.micros().into(),
+    ];
+    let update = statement(transaction.get_database_backend(), sql, values);
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
+}
+
+/// How a purchase ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    /// Delivered, refused or not executed.
+    pub(super) state: PurchaseState,
+    /// By what.
+    pub(super) by: PurchaseEnd,
+    /// The vendor's own name for it.
+    pub(super) vendor_ref: Option<String>,
+    /// How many units were delivered.
+    pub(super) delivered_quantity: i32,
+    /// What it did cost, at scale 6.
+    pub(super) cost_micros: Option<i64>,
+    /// The kind of the refusal.
+    pub(super) refusal: Option<&'static str>,
+    /// For people.
+    pub(super) message: String,
+    /// When the vendor is asked once more, for a success after all.
+    pub(super) next_at: Option<Timestamp>,
+}
+
+/// Ends a purchase.
+pub(super) async fn end(
+    transaction: &Transaction,
+    purchase: &purchases::Model,
+    now: Timestamp,
+    ending: &Ending,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE purchases SET state = $3, ended_by = $4, vendor_ref = coalesce($5, vendor_ref),
+            delivered_quantity = $6, cost_micros = $7, refusal = $8, message = $9, next_at = $10, ended_at = $11,
+            worker_id = NULL
+         WHERE id = $1 AND epoch = $2 AND state NOT IN ('DELIVERED', 'REFUSED')";
+    let values: [Value; 11] = [
+        purchase.id.to_string().into(),
+        purchase.epoch.into(),
+        ending.state.as_str().into(),
+        ending.by.as_str().into(),
+        ending.vendor_ref.clone().into(),
+        ending.delivered_quantity.into(),
+        ending.cost_micros.into(),
+        ending.refusal.into(),
+        ending.message.as_str().into(),
+        ending.next_at.map(Timestamp::micros).into(),
+        now.micros().into(),
+    ];
+    let update = statement(transaction.get_database_backend(), sql, values);
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
+}
+
+/// The units of a purchase, in order, with whether the attempt is still open.
+pub(super) async fn find_attempts(
+    transaction: &Transaction,
+    purchase: PurchaseId,
+) -> Result<Vec<entity::attempts::Model>, DbErr> {
+    use entity::attempts::{Column, Entity};
+    Entity::find()
+        .filter(Column::PurchaseId.eq(purchase))
+        .order_by_asc(Column::UnitIndex)
+        .all(transaction)
+        .await
+}
+
+/// Ends units' parts in a purchase.
+pub(super) async fn end_attempts(
+    transaction: &Transaction,
+    purchase: PurchaseId,
+    now: Timestamp,
+    outcomes: &[(i32, AttemptOutcome)],
+) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row {
+        unit_index: i32,
+        outcome: AttemptOutcome,
+    }
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<Row> =
+        outcomes.iter().map(|(unit_index, outcome)| Row { unit_index: *unit_index, outcome: *outcome }).collect();
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "UPDATE attempts SET outcome = r.outcome, ended_at = $3 FROM {}
+         WHERE attempts.purchase_id = $2 AND attempts.unit_index = r.unit_index
+         AND (attempts.outcome IS NULL OR attempts.outcome = 'NOT_EXECUTED')",
+        rowset(backend, 1, "r", &[("unit_index", Integer), ("outcome", Text)])
+    );
+    let values = [json(&rows), purchase.to_string().into(), now.micros().into()];
+    let changed = transaction.execute_raw(statement(backend, sql, values)).await?.rows_affected();
+    expect_all(changed, rows.len(), "attempts")
+}
+
+/// Writes down what was done about a purchase.
+pub(super) async fn record_call(
+    transaction: &Transaction,
+    call: &entity::purchase_calls::Model,
+) -> Result<(), DbErr> {
+    let sql = "INSERT INTO purchase_calls (purchase_id, n, kind, outcome, message, http_status, duration_micros, actor, at)
+         SELECT $1, coalesce(max(n), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM purchase_calls WHERE purchase_id = $1";
+    let values: [Value; 8] = [
+        call.purchase_id.to_string().into(),
+        call.kind.as_str().into(),
+        call.outcome.as_str().into(),
+        call.message.as_str().into(),
+        call.http_status.into(),
+        call.duration_micros.into(),
+        call.actor.as_str().into(),
+        call.at.micros().into(),
+    ];
+    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
+}

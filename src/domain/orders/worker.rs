@@ -1,0 +1,301 @@
+//! The worker: open orders and open purchases, until the process drains.
+//!
+//! What lives here: the loop that leases orders and takes over purchases, the calls that it has under way, and its sign of life.
+//! What is always true: a purchase is sent only while its worker's sign of life is fresh, so that one that slept does not send
+//! what others have taken over; a call's outcome is written by who holds its epoch, or by nobody; a process that drains takes
+//! nothing more, waits for what is under way, and hands the rest over at once.
+//! What is not here: what is done for an order (`work.rs`), and what follows from a fact (`conclude.rs`).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use entity::ids::{StockWriterId, WorkerId};
+use entity::purchases;
+use entity::state::PurchaseCallKind;
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::conclude::{Next, Witness, conclude};
+use super::jobs;
+use super::recipient;
+use crate::ctx::Deps;
+use crate::domain::feed;
+use crate::domain::fulfillment::{self, Finding, Live};
+use crate::drain::Drain;
+use crate::problem::Problem;
+
+/// How often the worker looks for something to do, when nobody rings.
+const POLL: Duration = Duration::from_millis(200);
+/// How often it tells that it lives.
+const BEAT: Duration = Duration::from_secs(3);
+/// How long after its last sign of life it still sends: shorter than its lease, which others wait for.
+const FRESH: Duration = Duration::from_secs(7);
+/// How many purchases are taken over at once.
+const MOST_CLAIMS: i32 = 32;
+/// How many writers of stock moves a worker has: what is concluded side by side does not wait for one row.
+const WRITERS: usize = 8;
+/// How long a process that drains waits for calls under way.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// After how long an outcome that could not be written is tried again.
+const WRITE_AGAIN: Duration = Duration::from_millis(500);
+/// How often it is tried; then others take the purchase over, and ask its vendor.
+const MOST_WRITES: u32 = 10;
+
+/// Rings when there may be something to do: the feature's state, as `feed::wake` is for readers.
+#[derive(Debug, Default)]
+pub struct Bell(Notify);
+
+impl Bell {
+    /// Wakes the worker of this process.
+    pub fn ring(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// A worker of this process.
+pub struct Worker {
+    deps: Arc<Deps>,
+    id: WorkerId,
+    writers: Vec<StockWriterId>,
+    turn: AtomicUsize,
+    begun: Instant,
+    /// When its last sign of life was written, in milliseconds since it began.
+    beaten: AtomicU64,
+    calls: TaskTracker,
+}
+
+/// Works until the process drains.
+pub async fn run(deps: Arc<Deps>) {
+    let worker = Arc::new(Worker::new(deps));
+    worker.work().await;
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub fn new(deps: Arc<Deps>) -> Self {
+        let uuid = || deps.ids.uuid(deps.clock.now());
+        let writers = (0..WRITERS).map(|_| StockWriterId::from_uuid(uuid())).collect();
+        let id = WorkerId::from_uuid(uuid());
+        Self {
+            id,
+            writers,
+            turn: AtomicUsize::new(0),
+            begun: Instant::now(),
+            beaten: AtomicU64::new(0),
+            calls: TaskTracker::new(),
+            deps,
+        }
+    }
+
+    async fn work(self: Arc<Self>) {
+        let drain = self.deps.feature::<Drain>().clone();
+        let beating = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).keep_beating()));
+        let mut known = self.deps.feature::<Live>().version();
+        while !drain.has_begun() {
+            self.follow_offers(&mut known).await;
+            let worked = self.work_once().await.unwrap_or_else(|problem| {
+                tracing::warn!(%problem, "open orders cannot be worked on just now");
+                0
+            });
+            if worked == 0 {
+                tokio::select! {
+                    () = tokio::time::sleep(POLL) => {}
+                    () = self.deps.feature::<Bell>().0.notified() => {}
+                    () = drain.begun() => {}
+                }
+            }
+        }
+        self.calls.close();
+        if tokio::time::timeout(PATIENCE, self.calls.wait()).await.is_err() {
+            tracing::warn!("some vendors did not answer before the end: others will ask them");
+        }
+        drop(beating);
+        if let Err(problem) = fulfillment::leave(&self.deps, self.id).await {
+            tracing::warn!(%problem, "the worker could not hand over; its lease will run out");
+        }
+    }
+
+    /// Has units that wait look again when vendors have changed.
+    async fn follow_offers(&self, known: &mut i64) {
+        let version = self.deps.feature::<Live>().version();
+        if version == *known {
+            return;
+        }
+        match jobs::awaken(&self.deps).await {
+            Ok(()) => *known = version,
+            Err(problem) => tracing::warn!(%problem, "waiting units could not be awakened; it is tried again"),
+        }
+    }
+
+    /// Does what there is to do once, and tells for how many orders and purchases: none of those that only wait.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn work_once(self: &Arc<Self>) -> Result<usize, Problem> {
+        if !self.is_fresh() {
+            self.beat().await?;
+        }
+        Ok(self.work_on_orders().await? + self.take_over().await?)
+    }
+
+    async fn work_on_orders(self: &Arc<Self>) -> Result<usize, Problem> {
+        let mut worked = 0;
+        for lease in jobs::lease(&self.deps).await? {
+            match jobs::work_on_leased(&self.deps, self.writer(), self.id, lease).await {
+                Ok(done) => {
+                    worked += usize::from(done.something);
+                    for purchase in done.purchases {
+                        self.begin(purchase.clone(), Arc::clone(self).send(purchase));
+                    }
+                }
+                // An order that cannot be worked on keeps its lease, and so waits; the others do not wait with it.
+                Err(problem) => {
+                    tracing::error!(%problem, order = %lease.order(), "an order cannot be worked on");
+                }
+            }
+        }
+        if worked > 0 {
+            feed::wake(&self.deps);
+        }
+        Ok(worked)
+    }
+
+    async fn take_over(self: &Arc<Self>) -> Result<usize, Problem> {
+        let taken = fulfillment::claim(&self.deps, self.id, MOST_CLAIMS).await?;
+        let count = taken.len();
+        for purchase in taken {
+            self.begin(purchase.clone(), Arc::clone(self).look(purchase));
+        }
+        Ok(count)
+    }
+
+    /// Has a call under way beside the loop. A panic in it leaves the purchase in doubt, like any other answer that is none.
+    fn begin(self: &Arc<Self>, purchase: purchases::Model, call: impl Future<Output = ()> + Send + 'static) {
+        let worker = Arc::clone(self);
+        self.calls.spawn(async move {
+            if AssertUnwindSafe(call).catch_unwind().await.is_err() {
+                worker.leave_in_doubt(&purchase, "the call panicked").await;
+            }
+        });
+    }
+
+    fn writer(&self) -> StockWriterId {
+        self.writers[self.turn.fetch_add(1, Ordering::Relaxed) % WRITERS]
+    }
+
+    /// Sends a purchase, as often as it is to be sent.
+    async fn send(self: Arc<Self>, purchase: purchases::Model) {
+        let mut next = Some(purchase);
+        while let Some(purchase) = next.take() {
+            let recipient = match recipient::open(&self.deps, purchase.order_id).await {
+                Ok(recipient) => recipient,
+                Err(problem) => {
+                    tracing::error!(%problem, purchase = %purchase.id, "a recipient cannot be opened");
+                    return self.leave_in_doubt(&purchase, "it was not sent: its recipient did not open").await;
+                }
+            };
+            // The last thing before the call. Whoever slept may have lost it to others, who ask about it: so does this one.
+            if !self.is_fresh() {
+                return self.leave_in_doubt(&purchase, "it was not sent: its worker had slept").await;
+            }
+            let learnt = fulfillment::send(&self.deps, &purchase, recipient).await;
+            next = self.learn(&purchase, learnt).await;
+        }
+        self.deps.feature::<Bell>().ring();
+    }
+
+    async fn look(self: Arc<Self>, purchase: purchases::Model) {
+        let recipient = recipient::open(&self.deps, purchase.order_id).await.unwrap_or_default();
+        let learnt = fulfillment::look(&self.deps, &purchase, recipient).await;
+        match self.learn(&purchase, learnt).await {
+            Some(again) => self.send(again).await,
+            None => self.deps.feature::<Bell>().ring(),
+        }
+    }
+
+    /// Writes what was learnt; tells the purchase if it is to be sent again.
+    async fn learn(
+        &self,
+        purchase: &purchases::Model,
+        learnt: fulfillment::Learnt,
+    ) -> Option<purchases::Model> {
+        let actor = self.id.to_string();
+        let (kind, duration_micros) = (learnt.kind, learnt.duration_micros);
+        count_call(kind, &learnt.finding);
+        let Finding::Fact(fact) = learnt.finding else {
+            let written = fulfillment::put_off(&self.deps, purchase, &learnt, &actor).await;
+            if let Err(problem) = written {
+                tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written: others will ask");
+            }
+            return None;
+        };
+        let witness = Witness { writer: self.writer(), worker: self.id, kind, duration_micros, actor: &actor };
+        match conclude(&self.deps, purchase, witness, fact).await {
+            Ok(Next::SendAgain(again)) => Some(*again),
+            Ok(Next::Ended) => None,
+            Ok(Next::Lost) => {
+                tracing::warn!(purchase = %purchase.id, "an answer came too late: another worker asks");
+                None
+            }
+            Err(problem) => {
+                tracing::error!(%problem, purchase = %purchase.id, "an answer could not be written: its vendor is asked again");
+                self.leave_in_doubt(purchase, "the answer could not be written").await;
+                None
+            }
+        }
+    }
+
+    /// What is not known here is got by asking, by this worker or by others.
+    async fn leave_in_doubt(&self, purchase: &purchases::Model, message: &str) {
+        let doubt =
+            fulfillment::Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
+        let learnt = fulfillment::Learnt {
+            kind: PurchaseCallKind::Look,
+            finding: Finding::Doubt(doubt),
+            duration_micros: 0,
+        };
+        for _ in 0..MOST_WRITES {
+            match fulfillment::put_off(&self.deps, purchase, &learnt, &self.id.to_string()).await {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(WRITE_AGAIN).await,
+            }
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        let beaten = self.beaten.load(Ordering::Relaxed);
+        beaten > 0 && self.begun.elapsed().saturating_sub(Duration::from_millis(beaten)) < FRESH
+    }
+
+    async fn beat(&self) -> Result<(), Problem> {
+        // Taken before the write: the lease lasts from when the database wrote, which is later.
+        let at = self.begun.elapsed().as_millis();
+        fulfillment::beat(&self.deps, self.id).await?;
+        self.beaten.store(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn keep_beating(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            if let Err(problem) = self.beat().await {
+                tracing::warn!(%problem, "a worker's sign of life could not be written");
+            }
+        }
+    }
+}
+
+fn count_call(kind: PurchaseCallKind, finding: &Finding) {
+    let outcome = match finding {
+        Finding::Fact(fulfillment::Fact::Delivered(_)) => "delivered",
+        Finding::Fact(fulfillment::Fact::Refused(_)) => "refused",
+        Finding::Fact(fulfillment::Fact::NotExecuted) => "not_executed",
+        Finding::Pending { .. } => "pending",
+        Finding::NotFound(..) => "not_found",
+        Finding::Doubt(_) => "unknown",
+    };
+    metrics::counter!("octopus_vendor_calls_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+}
