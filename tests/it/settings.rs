@@ -257,6 +257,7 @@ both_databases! {
         };
         assert_eq!(instant("expiresAt").micros() - instant("createdAt").micros(), 77_000_000);
 
+        octopus_cards::outgoing::install_cryptography();
         let metrics = reqwest::get(format!("http://{spare}/metrics")).await.unwrap();
         assert_eq!(metrics.headers()["content-type"], "text/plain; version=0.0.4");
         let metrics = metrics.text().await.unwrap();

@@ -358,7 +358,7 @@ pub(super) async fn end_attempts(
         outcomes.iter().map(|(unit_index, outcome)| Row { unit_index: *unit_index, outcome: *outcome }).collect();
     let backend = transaction.get_database_backend();
     let sql = format!(
-        "UPDATE attempts SET outcome = r.outcome, ended_at = $3 FROM {}
+        "UPDATE attempts SET outcome = r.outcome, ended_at = coalesce(attempts.ended_at, $3) FROM {}
          WHERE attempts.purchase_id = $2 AND attempts.unit_index = r.unit_index
          AND (attempts.outcome IS NULL OR attempts.outcome = 'NOT_EXECUTED')",
         rowset(backend, 1, "r", &[("unit_index", Integer), ("outcome", Text)])

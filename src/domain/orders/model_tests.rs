@@ -14,6 +14,7 @@ use crate::domain::orders::Reveals;
 
 #[test]
 fn the_state_of_an_order_follows_from_its_units() {
+    use Work::{HasBegun, IsAhead};
     let cases = [
         (10, 0, 0, None, OrderStatus::Pending),
         (10, 3, 0, None, OrderStatus::Processing),
@@ -24,7 +25,11 @@ fn the_state_of_an_order_follows_from_its_units() {
         (10, 3, 7, Some(OrderFailureCode::Cancelled), OrderStatus::PartiallyDelivered),
     ];
     for (quantity, delivered, refunded, failure, expected) in cases {
-        assert_eq!(status_of(Tally { quantity, delivered, refunded }, failure), expected);
+        let tally = Tally { quantity, delivered, refunded };
+        assert_eq!(status_of(tally, IsAhead, failure), expected);
+        // That a vendor was asked shows only while nothing else does.
+        let asked = if expected == OrderStatus::Pending { OrderStatus::Processing } else { expected };
+        assert_eq!(status_of(tally, HasBegun, failure), asked);
     }
 }
 

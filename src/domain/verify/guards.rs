@@ -8,12 +8,12 @@ macro_rules! missing {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
-                ('vouchers')
+                ('vouchers'), ('purchases'), ('attempts'), ('purchase_calls'), ('receipts'), ('offer_costs')
              ), refused (verb) AS (VALUES ",
             $verbs,
             "), wanted (name, verb) AS (
                 SELECT t.name, r.verb FROM guarded t CROSS JOIN refused r
-                UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans')
+                UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans'), ('purchase_calls', 'orphans')
              )
              SELECT t.name || '_no_' || t.verb AS offender, 'the trigger is missing' AS reason
              FROM wanted t WHERE NOT EXISTS (",
@@ -26,8 +26,9 @@ macro_rules! missing {
 pub(super) const CHECKS: &[Check] = &[Check {
     name: "the_database_guards_its_rows",
     invariant: None,
-    says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events and the audit log, and \
-           of orders, units and codes that have ended, and rows of the ledger and of histories that belong to nothing",
+    says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events, calls, receipts, costs \
+           and the audit log, and of orders, units, codes and purchases that have ended, and rows of the ledger and of \
+           histories that belong to nothing",
     breaches: &[Breach {
         name: "missing_trigger",
         sql: Sql::Each {

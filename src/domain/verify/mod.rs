@@ -7,6 +7,7 @@
 //! What is not here: mending. What a check finds is for people to judge.
 
 mod feed;
+mod fulfillment;
 mod guards;
 mod ledger;
 mod money;
@@ -82,8 +83,15 @@ pub struct Finding {
 
 /// Every check, in the order in which they run.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    let all: [&'static [Check]; 6] =
-        [ledger::CHECKS, money::CHECKS, orders::CHECKS, stock::CHECKS, feed::CHECKS, guards::CHECKS];
+    let all: [&'static [Check]; 7] = [
+        ledger::CHECKS,
+        money::CHECKS,
+        orders::CHECKS,
+        fulfillment::CHECKS,
+        stock::CHECKS,
+        feed::CHECKS,
+        guards::CHECKS,
+    ];
     all.into_iter().flatten()
 }
 

@@ -39,8 +39,27 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "delivered_units_have_their_code",
         invariant: Some("I13"),
-        says: "a delivered unit of a product with codes has one, of its product, value and partner, and a delivered code a unit",
+        says: "a delivered unit of a product with codes has one, of its product, value and partner, and a delivered code a unit; \
+               any other delivered unit has its vendor's receipt, and a receipt a delivered unit",
         breaches: &[
+            Breach {
+                name: "unit_without_receipt",
+                sql: Sql::Same(
+                    "SELECT u.order_id AS offender, 'unit ' || u.unit_index || ' is delivered without its receipt' AS reason
+                     FROM order_units u JOIN orders o ON o.id = u.order_id JOIN products p ON p.id = o.product_id
+                     WHERE u.status = 'DELIVERED' AND p.delivery <> 'CODE' AND NOT EXISTS (
+                        SELECT 1 FROM receipts r WHERE r.order_id = u.order_id AND r.unit_index = u.unit_index
+                            AND r.partner_id = o.partner_id)",
+                ),
+            },
+            Breach {
+                name: "receipt_without_unit",
+                sql: Sql::Same(
+                    "SELECT r.order_id AS offender, 'unit ' || r.unit_index || ' has a receipt, and is not delivered' AS reason
+                     FROM receipts r LEFT JOIN order_units u ON u.order_id = r.order_id AND u.unit_index = r.unit_index
+                     WHERE coalesce(u.status, '') <> 'DELIVERED'",
+                ),
+            },
             Breach {
                 name: "unit_without_code",
                 sql: Sql::Same(
@@ -119,7 +138,8 @@ const STATE_AGAINST_UNITS: &str = "
     FROM (
         SELECT o.id, o.status, CASE
             WHEN o.delivered_quantity + o.refunded_quantity < o.quantity THEN
-                CASE WHEN o.delivered_quantity > 0 OR o.refunded_quantity > 0 THEN 'PROCESSING' ELSE 'PENDING' END
+                CASE WHEN o.delivered_quantity > 0 OR o.refunded_quantity > 0
+                    OR EXISTS (SELECT 1 FROM attempts a WHERE a.order_id = o.id) THEN 'PROCESSING' ELSE 'PENDING' END
             WHEN o.delivered_quantity = o.quantity THEN 'DELIVERED'
             WHEN o.delivered_quantity > 0 THEN 'PARTIALLY_DELIVERED'
             WHEN o.failure_code = 'CANCELLED' THEN 'CANCELLED'

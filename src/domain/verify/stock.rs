@@ -74,20 +74,25 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "costs_are_posted",
         invariant: None,
-        says: "in each currency: what codes cost is payable, what delivered ones cost is cost of goods, the rest is inventory",
+        says: "in each currency: what goods cost is payable, but for what is disputed; what delivered ones cost is cost of goods, \
+               the rest is inventory",
         breaches: &[Breach {
             name: "another_sum",
             sql: Sql::Same(
-                "WITH codes AS (
-                    SELECT cost_currency AS currency, sum(cost_micros) AS loaded,
-                        sum(CASE WHEN state = 'DELIVERED' THEN cost_micros ELSE 0 END) AS delivered
-                    FROM vouchers WHERE cost_currency IS NOT NULL GROUP BY cost_currency
+                "WITH goods AS (
+                    SELECT cost_currency AS currency, cost_micros AS cost,
+                        CASE WHEN state = 'DELIVERED' THEN cost_micros ELSE 0 END AS spent
+                    FROM vouchers WHERE cost_currency IS NOT NULL
+                    UNION ALL SELECT cost_currency, cost_micros, cost_micros FROM receipts
+                 ), codes AS (
+                    SELECT currency, sum(cost) AS loaded, sum(spent) AS delivered FROM goods GROUP BY currency
                  ), posted AS (
                     SELECT currency,
-                        sum(CASE WHEN account = 'PAYABLE' THEN -amount ELSE 0 END) AS payable,
+                        sum(CASE WHEN account IN ('PAYABLE', 'DISPUTED') THEN -amount ELSE 0 END) AS payable,
                         sum(CASE WHEN account = 'COST_OF_GOODS' THEN amount ELSE 0 END) AS spent,
                         sum(CASE WHEN account = 'INVENTORY' THEN amount ELSE 0 END) AS inventory
-                    FROM postings WHERE account IN ('PAYABLE', 'COST_OF_GOODS', 'INVENTORY') GROUP BY currency
+                    FROM postings WHERE account IN ('PAYABLE', 'DISPUTED', 'COST_OF_GOODS', 'INVENTORY')
+                    GROUP BY currency
                  ), currencies AS (
                     SELECT currency FROM codes UNION SELECT currency FROM posted
                  )

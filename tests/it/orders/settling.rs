@@ -1,7 +1,7 @@
 //! Open units: stock that arrives, the deadline, cancelling, waiting.
 
-use entity::ids::StockWriterId;
-use octopus_cards::domain::orders::jobs::{self, Settled};
+use entity::ids::{StockWriterId, WorkerId};
+use octopus_cards::domain::orders::jobs;
 use serde_json::json;
 
 use super::{codes, funds, order};
@@ -47,18 +47,22 @@ both_databases! {
         app.stop().await;
         app.load_stock(&stock_csv(YEN_1000, "1000", 51, 2)).await;
         let system = app.system();
-        let (first, second) = (StockWriterId::from_uuid(system.uuid()), StockWriterId::from_uuid(system.uuid()));
+        let writer = StockWriterId::from_uuid(system.uuid());
+        let (first, second) = (WorkerId::from_uuid(system.uuid()), WorkerId::from_uuid(system.uuid()));
+        let something = async |worker, lease| {
+            jobs::work_on_leased(&app.deps, writer, worker, lease).await.unwrap().something
+        };
         let slept = jobs::lease(&app.deps).await.unwrap();
         assert_eq!(slept.len(), 1);
         assert!(jobs::lease(&app.deps).await.unwrap().is_empty(), "it is leased");
         app.advance_secs(11);
         let taken_over = jobs::lease(&app.deps).await.unwrap();
         assert_eq!(taken_over.len(), 1, "the lease is over");
-        assert_eq!(jobs::settle_leased(&app.deps, first, slept[0]).await.unwrap(), Settled::Nothing);
+        assert!(!something(first, slept[0]).await);
         assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements").await, 0);
-        assert_eq!(jobs::settle_leased(&app.deps, second, taken_over[0]).await.unwrap(), Settled::Something);
+        assert!(something(second, taken_over[0]).await);
         assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements WHERE outcome = 'CAPTURED'").await, 2);
-        assert_eq!(jobs::settle_leased(&app.deps, first, slept[0]).await.unwrap(), Settled::Nothing);
+        assert!(!something(first, slept[0]).await);
     }
 
     async fn what_stays_open_is_refunded_at_the_deadline(app: SmallCatalog) {

@@ -158,8 +158,8 @@ both_databases! {
             SELECT t.id, 99, 'WALLET_HELD', o.wallet_id, {stranger}, 'USD', 2, 1, 0
             FROM orders o JOIN ledger_transactions t ON t.order_id = o.id LIMIT 1");
         assert_refused(&app, &posted, "postings_partner_id_wallet_id_fkey", FOREIGN).await;
-        let unit = format!("INSERT INTO order_units (order_id, unit_index, partner_id, status, funding, price_minor)
-            SELECT id, 999, {stranger}, 'PENDING', 'HOLD', 1 FROM orders");
+        let unit = format!("INSERT INTO order_units (order_id, unit_index, partner_id, status, funding, price_minor, tries)
+            SELECT id, 999, {stranger}, 'PENDING', 'HOLD', 1, 0 FROM orders");
         assert_refused(&app, &unit, "order_units_partner_id_order_id_fkey", FOREIGN).await;
         let code = "UPDATE vouchers SET state = 'DELIVERED', unit_index = 999, delivered_at = 1,
             order_id = (SELECT o.id FROM orders o), partner_id = (SELECT o.partner_id FROM orders o)
