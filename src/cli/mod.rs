@@ -22,6 +22,7 @@ pub mod catalog;
 mod failure;
 pub mod keys;
 pub mod migrate;
+pub mod offers;
 pub mod partner;
 pub mod price;
 mod progress;
@@ -31,6 +32,7 @@ mod schema;
 pub mod serve;
 mod settings;
 pub mod stock;
+pub mod vendor;
 pub mod verify;
 pub mod wallet;
 
@@ -98,6 +100,12 @@ enum DatabaseCommand {
     /// Take codes into stock
     #[command(subcommand)]
     Stock(stock::StockCommand),
+    /// Add, list and pause vendors
+    #[command(subcommand)]
+    Vendor(vendor::VendorCommand),
+    /// Import what vendors sell, and for how much
+    #[command(subcommand)]
+    Offers(offers::OffersCommand),
     /// Fund and list wallets, and write their statements
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -175,6 +183,8 @@ async fn run_on_database(deps: Arc<Deps>, command: DatabaseCommand, json: bool) 
         DatabaseCommand::Partner(command) => partner::run(deps, command, json).await,
         DatabaseCommand::Stock(command) => stock::run(deps, command, json).await,
         DatabaseCommand::Wallet(command) => wallet::run(deps, command, json).await,
+        DatabaseCommand::Vendor(command) => vendor::run(deps, command, json).await,
+        DatabaseCommand::Offers(command) => offers::run(deps, command, json).await,
         DatabaseCommand::Verify => verify::run(deps, json).await,
         DatabaseCommand::Catalog(command) => catalog::run(deps, command, json).await,
         DatabaseCommand::Rates(command) => rates::run(deps, command, json).await,

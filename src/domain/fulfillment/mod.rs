@@ -12,7 +12,9 @@ mod ending;
 mod jobs;
 mod live;
 mod model;
+mod offer_file;
 mod offers;
+mod queries;
 mod sourcing;
 mod store;
 mod vendor;
@@ -25,7 +27,9 @@ pub use ending::{LockedPurchase, Made, known_by, lock, record_fact};
 pub use jobs::{VENDORS_EVERY, watch};
 pub use live::{KnownOffer, KnownVendor, Live, refresh};
 pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
+pub use offer_file::{BadOffer, read_offers};
 pub use offers::{NewOffer, OffersReport, put_offers};
+pub use queries::{PurchaseFilter, PurchaseHistory, get_purchase, list_health, list_purchases};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use vendor::{
     Adapter, Adapters, BadAccount, BadHint, Capabilities, CatalogItem, CostRule, Delivery, Doubt, Faces,

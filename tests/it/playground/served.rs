@@ -22,7 +22,7 @@ impl Served {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, playground::router()).await });
         octopus_cards::outgoing::install_cryptography();
-        Self { url, http: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self { url, http: reqwest::Client::builder().no_proxy().no_gzip().build().unwrap() }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response {

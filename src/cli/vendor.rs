@@ -1,0 +1,255 @@
+//! `octopus vendor`: from whom units are bought.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use entity::currency::Currency;
+use entity::state::VendorStatus;
+use entity::{vendor_health, vendors};
+use serde_json::{Value, json};
+
+use super::{CliError, answer};
+use crate::ctx::{Ctx, Deps};
+use crate::domain::fulfillment::{self, AddVendor, Live, Secret};
+
+/// What to do with vendors.
+#[derive(Debug, Subcommand)]
+pub enum VendorCommand {
+    /// Add a vendor; what it sells comes with `offers import`
+    Add(Box<AddArguments>),
+    /// List the vendors, and how they have answered of late
+    List,
+    /// Buy nothing more from a vendor; what was asked of it is still resolved
+    Pause {
+        /// Its name, or its id (vnd_…)
+        vendor: String,
+    },
+    /// Buy from a vendor again
+    Resume {
+        /// Its name, or its id (vnd_…)
+        vendor: String,
+    },
+    /// List the kinds of vendor that can be added, and what each needs
+    Adapters,
+}
+
+/// A vendor to be added.
+#[derive(Debug, Args)]
+pub struct AddArguments {
+    /// Its name: a-z, 0-9, `_` and `-`
+    name: String,
+    /// The kind of vendor: `octopus vendor adapters` lists them
+    #[arg(long)]
+    adapter: String,
+    /// Its address
+    #[arg(long)]
+    base_url: String,
+    /// What the adapter is told besides, as name=value; may be given several times
+    #[arg(long = "option", value_parser = parse_pair)]
+    options: Vec<(String, String)>,
+    /// A file with a JSON object of keys and passwords by name; `-` reads it from the standard input
+    #[arg(long)]
+    credentials: Option<PathBuf>,
+    /// The currency of our account there
+    #[arg(long, value_parser = parse_currency)]
+    currency: Currency,
+    /// Among vendors that cost the same, the lowest goes first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i32,
+    /// How long a call may take, in milliseconds
+    #[arg(long, default_value_t = 20_000)]
+    timeout_ms: u32,
+    /// How many requests a second it takes [default: what the adapter says]
+    #[arg(long)]
+    requests_per_second: Option<u32>,
+    /// How many requests at once it takes [default: what the adapter says]
+    #[arg(long)]
+    concurrent_requests: Option<u32>,
+    /// How many units a purchase may have [default: what the adapter says]
+    #[arg(long)]
+    largest_batch: Option<i32>,
+    /// For how many seconds a purchase that it does not know may still come to be [default: what the adapter says]
+    #[arg(long)]
+    settle_window_secs: Option<u32>,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "must be name=value".to_owned())
+}
+
+fn parse_currency(text: &str) -> Result<Currency, String> {
+    text.parse().map_err(|_| "must be an active ISO 4217 code in capitals, such as USD".to_owned())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the domain refuses, or what the database says.
+pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<(), CliError> {
+    let ctx = Ctx::system(deps);
+    match command {
+        VendorCommand::Add(arguments) => {
+            let vendor = fulfillment::add_vendor(&ctx, arguments.command()?).await?;
+            answer(json, &vendor_json(&ctx, &vendor, &[]), || format!("added {} ({})", vendor.name, vendor.id));
+        }
+        VendorCommand::List => list(&ctx, json).await?,
+        VendorCommand::Pause { vendor } => set_status(&ctx, &vendor, VendorStatus::Paused, json).await?,
+        VendorCommand::Resume { vendor } => set_status(&ctx, &vendor, VendorStatus::Active, json).await?,
+        VendorCommand::Adapters => adapters(&ctx, json),
+    }
+    Ok(())
+}
+
+impl AddArguments {
+    fn command(self) -> Result<AddVendor, CliError> {
+        let credentials = match &self.credentials {
+            Some(file) => read_credentials(file)?,
+            None => BTreeMap::new(),
+        };
+        Ok(AddVendor {
+            name: self.name,
+            adapter: self.adapter,
+            base_url: self.base_url,
+            options: self.options.into_iter().collect(),
+            credentials,
+            currency: self.currency,
+            priority: self.priority,
+            timeout_ms: self.timeout_ms,
+            requests_per_second: self.requests_per_second,
+            concurrent_requests: self.concurrent_requests,
+            largest_batch: self.largest_batch,
+            settle_window_secs: self.settle_window_secs,
+        })
+    }
+}
+
+/// Keys come by a file, never by an argument, which every process of the machine may read.
+fn read_credentials(file: &Path) -> Result<BTreeMap<String, Secret>, CliError> {
+    let unreadable = |error: std::io::Error| CliError::Usage(format!("{}: {error}", file.display()));
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+    } else {
+        text = std::fs::read_to_string(file).map_err(unreadable)?;
+    }
+    let read: Result<BTreeMap<String, String>, _> = serde_json::from_str(&text);
+    // The parser's words could quote what it read.
+    let all = read.map_err(|_| {
+        CliError::Usage(format!("{} must hold a JSON object of texts by name", file.display()))
+    })?;
+    Ok(all.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+}
+
+async fn list(ctx: &Ctx, json: bool) -> Result<(), CliError> {
+    let vendors = fulfillment::list_vendors(ctx).await?;
+    let health = fulfillment::list_health(ctx).await?;
+    let listed: Vec<Value> = vendors.iter().map(|vendor| vendor_json(ctx, vendor, &health)).collect();
+    answer(json, &Value::from(listed), || {
+        if vendors.is_empty() {
+            return "no vendors: units come from own stock alone".to_owned();
+        }
+        vendors.iter().map(|vendor| vendor_line(ctx, vendor, &health)).collect::<Vec<_>>().join("\n")
+    });
+    Ok(())
+}
+
+async fn set_status(ctx: &Ctx, vendor: &str, status: VendorStatus, json: bool) -> Result<(), CliError> {
+    let vendor = fulfillment::set_vendor_status(ctx, vendor, status).await?;
+    answer(json, &vendor_json(ctx, &vendor, &[]), || {
+        format!("{} is {}", vendor.name, vendor.status.as_str().to_lowercase())
+    });
+    Ok(())
+}
+
+fn adapters(ctx: &Ctx, json: bool) {
+    let all = ctx.feature::<Live>().adapters().0;
+    let words = |pairs: &[(&str, &str)]| -> Value {
+        pairs.iter().map(|(name, what)| ((*name).to_owned(), Value::from(*what))).collect()
+    };
+    let listed: Vec<Value> = all
+        .iter()
+        .map(|adapter| {
+            json!({
+                "name": adapter.name,
+                "options": words(adapter.options),
+                "credentials": words(adapter.credentials),
+            })
+        })
+        .collect();
+    answer(json, &Value::from(listed), || {
+        let lines = |kind: &str, pairs: &[(&str, &str)]| -> String {
+            pairs.iter().map(|(name, what)| format!("\n  {kind} {name}: {what}")).collect()
+        };
+        let one = |adapter: &fulfillment::Adapter| {
+            format!(
+                "{}{}{}",
+                adapter.name,
+                lines("credential", adapter.credentials),
+                lines("option", adapter.options)
+            )
+        };
+        all.iter().map(one).collect::<Vec<_>>().join("\n")
+    });
+}
+
+fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Model]) -> Value {
+    let options: Value = serde_json::from_str(&vendor.options).unwrap_or_default();
+    let failing: Vec<Value> = health
+        .iter()
+        .filter(|row| row.vendor_id == vendor.id)
+        .map(|row| {
+            json!({
+                "product": Some(&row.product_id).filter(|product| !product.is_empty()),
+                "failures": row.failures,
+                "left_alone_until": Some(row.open_until).filter(|until| *until > ctx.now),
+                "message": row.message,
+                "since": row.changed_at,
+            })
+        })
+        .collect();
+    json!({
+        "id": vendor.id,
+        "name": vendor.name,
+        "adapter": vendor.adapter,
+        "status": vendor.status,
+        "base_url": vendor.base_url,
+        "options": options,
+        "has_credentials": vendor.credentials.is_some(),
+        "currency": vendor.currency,
+        "priority": vendor.priority,
+        "timeout_ms": vendor.timeout_ms,
+        "requests_per_second": vendor.requests_per_second,
+        "concurrent_requests": vendor.concurrent_requests,
+        "largest_batch": vendor.largest_batch,
+        "settle_window_secs": vendor.settle_window_secs,
+        "broken": ctx.feature::<Live>().broken(vendor.id),
+        "failing": failing,
+    })
+}
+
+fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Model]) -> String {
+    let mut line = format!(
+        "{}  {}  {} at {}: {}",
+        vendor.id,
+        vendor.name,
+        vendor.adapter,
+        vendor.base_url,
+        vendor.status.as_str().to_lowercase()
+    );
+    if let Some(reason) = ctx.feature::<Live>().broken(vendor.id) {
+        line.push_str(&format!("\n  cannot be used: {reason}"));
+    }
+    for row in health.iter().filter(|row| row.vendor_id == vendor.id) {
+        let what = if row.product_id.is_empty() { "the vendor" } else { row.product_id.as_str() };
+        line.push_str(&format!("\n  {what} failed {} times in a row: {}", row.failures, row.message));
+        if row.open_until > ctx.now {
+            line.push_str(&format!("; left alone until {}", row.open_until));
+        }
+    }
+    line
+}
