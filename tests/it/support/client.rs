@@ -29,6 +29,7 @@ impl Client {
     pub fn new(url: impl Into<String>) -> Self {
         octopus_cards::outgoing::install_cryptography();
         let http = reqwest::Client::builder()
+            .tls_certs_only([])
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(std::time::Duration::from_secs(60))
