@@ -12,6 +12,7 @@
 crate::dialect::migration! {
     "m08_fulfillment",
     up: [
+        "INSERT INTO versions (subject, version) VALUES ('vendors', 1)",
         "CREATE TABLE vendors (
             id {text} PRIMARY KEY,
             name {text} NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
@@ -180,5 +181,6 @@ crate::dialect::migration! {
         "DROP TABLE vendor_health",
         "DROP TABLE vendor_limits",
         "DROP TABLE vendors",
+        "DELETE FROM versions WHERE subject = 'vendors'",
     ]
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::transaction::statement;
+use super::transaction::{expect_all, statement};
 
 /// What servers keep in memory and reload when it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,9 +50,9 @@ pub async fn versions(connection: &impl ConnectionTrait) -> Result<HashMap<Strin
 /// Tells servers that a subject has changed; the last statement of the transaction that changed it.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says; a subject that no migration knows.
 pub async fn bump(connection: &impl ConnectionTrait, subject: Subject) -> Result<(), DbErr> {
     let sql = "UPDATE versions SET version = version + 1 WHERE subject = $1";
     let bump = statement(connection.get_database_backend(), sql, [subject.as_str().into()]);
-    connection.execute_raw(bump).await.map(drop)
+    expect_all(connection.execute_raw(bump).await?.rows_affected(), 1, "versions")
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use entity::ids::{ChargeId, OrderId, PartnerId};
 use entity::state::{OrderStatus, Scope};
 use entity::timestamp::Timestamp;
-use entity::{order_transitions, order_units, orders};
+use entity::{order_transitions, order_units, orders, receipts};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Serialize;
 
@@ -224,6 +224,24 @@ pub async fn find_transitions(
     let select = statement(backend, sql, [store::json(&rows), actor.partner.into()]);
     let steps = order_transitions::Entity::find().from_raw_sql(select).all(reader).await?;
     Ok(grouped(steps, |step| step.order_id))
+}
+
+/// The receipts of the calling partner's orders, by unit.
+///
+/// # Errors
+/// FORBIDDEN without orders:read; what the database says.
+pub async fn find_receipts(
+    ctx: &Ctx,
+    ids: Vec<OrderId>,
+) -> Result<HashMap<OrderId, Arc<Vec<receipts::Model>>>, Problem> {
+    let actor = ctx.require(Scope::OrdersRead)?;
+    let found = receipts::Entity::find()
+        .filter(receipts::Column::PartnerId.eq(actor.partner))
+        .filter(receipts::Column::OrderId.is_in(ids))
+        .order_by_asc(receipts::Column::UnitIndex)
+        .all(&ctx.database().reader)
+        .await?;
+    Ok(grouped(found, |receipt| receipt.order_id))
 }
 
 fn grouped<T>(rows: Vec<T>, key: impl Fn(&T) -> OrderId) -> HashMap<OrderId, Arc<Vec<T>>> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::ids::UnitId;
-use entity::{order_units, orders, vouchers};
+use entity::{order_units, orders, receipts, vouchers};
 
 use super::charges::Charge;
 use super::codes::{self, Voucher};
@@ -300,6 +300,21 @@ impl Unit {
     async fn refunded_at(&self) -> Option<DateTime> {
         self.model.refunded_at.map(DateTime)
     }
+
+    /// While it is AWAITING_VENDOR: by when it is known what the vendor did, by the vendor's word or by a person's decision; null otherwise. Until then it is neither delivered nor refunded, whatever `deadlineAt` says.
+    async fn resolves_by(&self) -> Option<DateTime> {
+        self.model.resolves_by.map(DateTime)
+    }
+
+    /// The vendor's receipt of a unit that was delivered without a code; null otherwise.
+    async fn receipt(&self, context: &Context<'_>) -> Result<Option<Receipt>, Problem> {
+        if self.model.status != entity::state::UnitStatus::Delivered {
+            return Ok(None);
+        }
+        let of_order = load(&Loaders::of(context).receipts, self.model.order_id).await?.unwrap_or_default();
+        let own = of_order.iter().find(|receipt| receipt.unit_index == self.model.unit_index);
+        Ok(own.cloned().map(Receipt))
+    }
 }
 
 connection! {
@@ -317,7 +332,7 @@ pub struct OrderStatusChange {
     status: OrderStatus,
     /// When.
     at: DateTime,
-    /// Why, such as accepted, stock, deadline or cancelled.
+    /// Why, such as accepted, stock, vendor, refused, deadline or cancelled.
     reason: String,
 }
 
@@ -328,4 +343,20 @@ pub struct OrderFailure {
     code: OrderFailureCode,
     /// The reason, for people.
     message: String,
+}
+
+/// What a vendor gave for a unit that it delivered without a code.
+pub struct Receipt(receipts::Model);
+
+#[Object]
+impl Receipt {
+    /// The receipt's number, by which the vendor finds the delivery.
+    async fn number(&self) -> &str {
+        &self.0.number
+    }
+
+    /// When it was given.
+    async fn received_at(&self) -> DateTime {
+        DateTime(self.0.at)
+    }
 }

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use arc_swap::ArcSwap;
 use async_graphql::{Context, Data};
 use entity::ids::{ChargeId, CredentialId, EventId, OrderId, PostingId, UnitId, VoucherId, WalletId};
-use entity::{api_credentials, charges, events, order_transitions, order_units, orders, vouchers, wallets};
+use entity::{
+    api_credentials, charges, events, order_transitions, order_units, orders, receipts, vouchers, wallets,
+};
 
 use super::loaders::{RequestLoader, loader};
 use crate::ctx::Ctx;
@@ -33,6 +35,8 @@ pub struct Loaders {
     pub units: RequestLoader<UnitRange, Arc<Vec<order_units::Model>>>,
     /// Histories by order.
     pub transitions: RequestLoader<OrderId, Arc<Vec<order_transitions::Model>>>,
+    /// Receipts by order.
+    pub receipts: RequestLoader<OrderId, Arc<Vec<receipts::Model>>>,
     /// Codes, sealed; loading them is audited.
     pub codes: RequestLoader<CodesWanted, Arc<Vec<vouchers::Model>>>,
     /// The units that codes were delivered for.
@@ -70,6 +74,9 @@ impl Loaders {
             }),
             transitions: loader(ctx, |ctx, ids| {
                 Box::pin(async move { queries::find_transitions(&ctx, ids).await })
+            }),
+            receipts: loader(ctx, |ctx, ids| {
+                Box::pin(async move { queries::find_receipts(&ctx, ids).await })
             }),
             codes: loader(ctx, |ctx, wanted| Box::pin(async move { domain::reveal(&ctx, wanted).await })),
             units_of_codes: loader(ctx, |ctx, ids| {

@@ -207,6 +207,21 @@ impl TestDatabase {
         found.unwrap_or_default()
     }
 
+    /// The texts that a query of one column gives, in its order.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        match self.dialect {
+            Dialect::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("SQLite opens");
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await
+            }
+            Dialect::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await
+            }
+        }
+        .expect("it is a query")
+    }
+
     /// How many transactions PostgreSQL ended because they waited for each other in a circle; SQLite has one writer. To be
     /// asked when the server has closed its connections: each tells what it counted at its end.
     pub async fn deadlocks(&self) -> i64 {

@@ -1,0 +1,138 @@
+//! Which vendor a unit is bought from, and how many units at once.
+
+use serde_json::json;
+
+use super::{end, find, input};
+use crate::orders::{codes, order};
+use crate::support::app::TestApp;
+use crate::support::catalog::{EURO_20, STEAM_50};
+use crate::support::poll;
+use crate::support::vendor::{Terms, TestVendor, assert_agreed};
+
+/// Which vendors were bought from, in the order of the purchases.
+async fn bought_from(app: &TestApp) -> Vec<String> {
+    let sql = "SELECT v.name AS line FROM purchases p JOIN vendors v ON v.id = p.vendor_id ORDER BY p.id";
+    app.database.texts(sql).await
+}
+
+both_databases! {
+    async fn own_stock_goes_first_and_vendors_deliver_what_it_lacks(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        vendor.sell(&app, &[(STEAM_50, "sandbox_ok")]).await;
+        order(&partner, input(STEAM_50, 199, "most")).await.payload("createOrder");
+        assert!(bought_from(&app).await.is_empty());
+        let placed = order(&partner, json!({ "productId": STEAM_50, "quantity": 3, "reference": "last", "waitMs": 10_000 })).await;
+        placed.payload("createOrder");
+        assert_eq!(placed.text("createOrder.order.status"), "DELIVERED");
+        assert_eq!(codes(&placed).len(), 3);
+        assert_eq!(app.database.texts("SELECT CAST(quantity AS TEXT) FROM purchases").await, ["2"]);
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    async fn the_cheapest_vendor_goes_first_and_the_next_one_when_it_refuses(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let dear = TestVendor::open(&app, "dear").await;
+        let cheap = TestVendor::open(&app, "cheap").await;
+        dear.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.85").await;
+        cheap.sell_for(&app, &[(EURO_20, "sandbox_out_of_stock_late")], "0.80").await;
+        order(&partner, input(EURO_20, 1, "over")).await.payload("createOrder");
+        assert_eq!(end(&app, &partner, "over").await.text("order.status"), "DELIVERED");
+        assert_eq!(bought_from(&app).await, ["cheap", "dear"]);
+        let route = app.database.texts("SELECT route FROM purchases ORDER BY id").await;
+        assert!(route[1].contains("\"REFUSED\""), "the second route says why the first vendor was not asked: {route:?}");
+        assert_agreed(&app, &[&dear, &cheap]).await;
+    }
+
+    async fn a_vendor_that_may_have_bought_is_asked_before_another_one(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let spare = TestVendor::open(&app, "spare").await;
+        let cheap = TestVendor::open(&app, "cheap").await;
+        spare.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.85").await;
+        cheap.sell_for(&app, &[(EURO_20, "sandbox_down")], "0.80").await;
+        order(&partner, input(EURO_20, 1, "down")).await.payload("createOrder");
+        poll::until_true("it is in doubt", async || {
+            app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'").await == 1
+        }).await;
+        assert_eq!(bought_from(&app).await, ["cheap"]);
+        // Known not to have been bought only when asked three times over the settle window, twice: it was sent again once.
+        assert_eq!(end(&app, &partner, "down").await.text("order.status"), "DELIVERED");
+        assert_eq!(bought_from(&app).await, ["cheap", "spare"]);
+        assert_eq!(app.database.texts("SELECT state || ' ' || sends FROM purchases ORDER BY id").await,
+            ["NOT_EXECUTED 2", "DELIVERED 1"]);
+        assert_agreed(&app, &[&spare, &cheap]).await;
+    }
+
+    async fn nothing_is_bought_for_more_than_it_is_sold_for(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        vendor.sell_for(&app, &[(EURO_20, "sandbox_ok")], "1.5").await;
+        order(&partner, input(EURO_20, 1, "loss")).await.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+        assert!(bought_from(&app).await.is_empty());
+    }
+
+    async fn an_order_on_a_charge_is_held_against_the_costs_of_its_day(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        vendor.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.8").await;
+        let quoted = partner.graphql("mutation { createCharge(input: { productId: \"steam_wallet_at_20_eur\", quantity: 1 }) {
+            charge { id } userErrors { code } } }", json!({})).await;
+        let charge = quoted.text("createCharge.charge.id").to_owned();
+        app.advance_secs(60);
+        vendor.sell_for(&app, &[(EURO_20, "sandbox_ok")], "1.5").await;
+        let without = order(&partner, input(EURO_20, 1, "today")).await;
+        without.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+        order(&partner, json!({ "chargeId": charge, "reference": "kept", "waitMs": 0 })).await.payload("createOrder");
+        assert_eq!(end(&app, &partner, "kept").await.text("order.status"), "DELIVERED");
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    async fn a_large_order_goes_in_batches_to_as_many_vendors_as_it_takes(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let narrow = Terms { largest_batch: 10, concurrent_requests: 2, ..Terms::default() };
+        let cheap = TestVendor::on_terms(&app, "cheap", narrow).await;
+        let dear = TestVendor::on_terms(&app, "dear", narrow).await;
+        cheap.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.8").await;
+        dear.sell_for(&app, &[(EURO_20, "sandbox_partial")], "0.85").await;
+        order(&partner, input(EURO_20, 120, "bulk")).await.payload("createOrder");
+        let ended = end(&app, &partner, "bulk").await;
+        assert_eq!(ended.text("order.status"), "DELIVERED", "{ended:#?}");
+        assert_eq!(ended.list("order.vouchers").len(), 120);
+        assert!(app.database.number("SELECT max(quantity) FROM purchases").await <= 10);
+        let from = bought_from(&app).await;
+        assert!(from.contains(&"cheap".to_owned()) && from.contains(&"dear".to_owned()), "{from:?}");
+        assert_agreed(&app, &[&cheap, &dear]).await;
+    }
+
+    async fn a_vendor_that_fails_is_left_alone_and_tried_again(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let one = Terms { largest_batch: 1, ..Terms::default() };
+        let vendor = TestVendor::on_terms(&app, "only", one).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_unauthorized")]).await;
+        order(&partner, input(EURO_20, 6, "closed")).await.payload("createOrder");
+        poll::until_true("its circuit opens", async || {
+            app.database.number("SELECT count(*) FROM vendor_health WHERE open_until > 0").await > 0
+        }).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        let ended = end(&app, &partner, "closed").await;
+        assert_eq!(ended.text("order.status"), "DELIVERED");
+        assert_eq!(app.database.number("SELECT count(*) FROM vendor_health WHERE failures > 0").await, 0);
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    async fn a_paused_vendor_is_not_bought_from(app: SmallCatalog) {
+        use entity::state::VendorStatus;
+        use octopus_cards::domain::fulfillment;
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        fulfillment::set_vendor_status(&app.system(), "only", VendorStatus::Paused).await.unwrap();
+        fulfillment::refresh(&app.deps).await.unwrap();
+        order(&partner, input(EURO_20, 1, "paused")).await.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+        fulfillment::set_vendor_status(&app.system(), "only", VendorStatus::Active).await.unwrap();
+        fulfillment::refresh(&app.deps).await.unwrap();
+        order(&partner, input(EURO_20, 1, "paused")).await.payload("createOrder");
+        assert_eq!(end(&app, &partner, "paused").await.text("order.status"), "DELIVERED");
+        assert_eq!(find(&partner, "paused").await.list("order.vouchers").len(), 1);
+    }
+}

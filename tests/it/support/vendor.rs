@@ -1,0 +1,157 @@
+//! Vendors to buy from: the sandbox vendor inside the test's process, its books open to be read.
+//! Always true: its clock is the test's; it is added as an operator adds one, and ends with the value. Not here: what each of its
+//! behaviours is (`src/simulator/behaviour.rs`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::currency::Currency;
+use entity::state::OfferStatus;
+use entity::vendors;
+use octopus_cards::domain::catalog;
+use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
+use octopus_cards::simulator::{self, Options, Simulator};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::app::TestApp;
+use super::poll;
+
+/// The key that it demands.
+const KEY: &str = "the-key-of-the-tests";
+/// How long a call to it may take: what it never answers costs a test so much.
+const TIMEOUT_MS: u32 = 700;
+/// What it is expected to take of a face value.
+pub const FACTOR: &str = "0.8";
+
+/// A vendor inside this process.
+pub struct TestVendor {
+    /// Its row.
+    pub row: vendors::Model,
+    /// The vendor itself.
+    pub simulator: Simulator,
+    _stop: oneshot::Sender<()>,
+}
+
+/// How a vendor is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How many units a purchase may have.
+    pub largest_batch: i32,
+    /// How many requests a second it is asked at most.
+    pub requests_per_second: u32,
+    /// How many requests at once it is asked at most.
+    pub concurrent_requests: u32,
+    /// How long each of its answers takes, in milliseconds.
+    pub latency_ms: u64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { largest_batch: 100, requests_per_second: 1_000, concurrent_requests: 16, latency_ms: 0 }
+    }
+}
+
+impl TestVendor {
+    /// A vendor of a name, on ordinary terms, that sells nothing yet.
+    pub async fn open(app: &TestApp, name: &str) -> Self {
+        Self::on_terms(app, name, Terms::default()).await
+    }
+
+    /// A vendor of a name, that sells nothing yet.
+    pub async fn on_terms(app: &TestApp, name: &str, terms: Terms) -> Self {
+        let seed = name.bytes().map(u64::from).sum();
+        let options = Options { latency_ms: terms.latency_ms, ..Options::new(KEY.to_owned(), seed) };
+        let simulator = Simulator::open(options, app.clock.clone()).expect("it needs no file");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
+        let base_url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(simulator::serve(listener, simulator.clone(), async move {
+            stopped.await.ok();
+        }));
+        let row = add(app, name, base_url, terms).await;
+        Self { row, simulator, _stop: stop }
+    }
+
+    /// Has it sell products under names that ask for its behaviours: `("steam_wallet_at_20_eur", "sandbox_ok")`.
+    pub async fn sell(&self, app: &TestApp, products: &[(&str, &str)]) {
+        self.sell_for(app, products, FACTOR).await;
+    }
+
+    /// The same, for such a share of the face value.
+    pub async fn sell_for(&self, app: &TestApp, products: &[(&str, &str)], factor: &str) {
+        let snapshot = app.deps.feature::<catalog::Live>().snapshot();
+        let offers = products.iter().map(|(product, vendor_sku)| NewOffer {
+            product: (*product).to_owned(),
+            vendor_sku: (*vendor_sku).to_owned(),
+            status: OfferStatus::Active,
+            cost: CostRule {
+                currency: snapshot.product(product).expect("it is in the catalog").face_currency,
+                factor: factor.parse().expect("it is a number"),
+                fee_micros: 0,
+            },
+            priority: 0,
+            min_face_minor: None,
+            max_face_minor: None,
+            max_quantity: 1_000,
+            available: None,
+        });
+        let system = app.system();
+        let put = fulfillment::put_offers(&system, self.row.id, offers.collect(), &|_| ());
+        put.await.expect("the offers are good");
+        fulfillment::refresh(&app.deps).await.expect("the database answers");
+    }
+
+    /// What its books say: how many units each reference brought.
+    pub fn booked(&self) -> BTreeMap<String, i64> {
+        let booked = self.simulator.booked();
+        let count = booked.len();
+        let by_reference: BTreeMap<String, i64> = booked
+            .into_iter()
+            .map(|one| (one.reference, i64::try_from(one.units).expect("few units")))
+            .collect();
+        assert_eq!(by_reference.len(), count, "a reference was bought twice");
+        by_reference
+    }
+}
+
+async fn add(app: &TestApp, name: &str, base_url: String, terms: Terms) -> vendors::Model {
+    let command = AddVendor {
+        name: name.to_owned(),
+        adapter: "sandbox".to_owned(),
+        base_url,
+        options: BTreeMap::new(),
+        credentials: BTreeMap::from([("api_key".to_owned(), Secret::new(KEY.to_owned()))]),
+        currency: Currency::USD,
+        priority: 0,
+        timeout_ms: TIMEOUT_MS,
+        requests_per_second: Some(terms.requests_per_second),
+        concurrent_requests: Some(terms.concurrent_requests),
+        largest_batch: Some(terms.largest_batch),
+        settle_window_secs: None,
+    };
+    fulfillment::add_vendor(&app.system(), command).await.expect("the vendor is good")
+}
+
+/// Waits until no purchase is open, moving the clock on as long as one is, so that vendors are asked.
+pub async fn resolve_all(app: &TestApp) {
+    let open = "SELECT count(*) FROM purchases WHERE ended_at IS NULL AND state <> 'SENDING'";
+    let all = "SELECT count(*) FROM purchases WHERE ended_at IS NULL";
+    poll::until_true("every purchase is resolved", async || {
+        if app.database.number(open).await > 0 {
+            app.advance_secs(1);
+        }
+        app.database.number(all).await == 0
+    })
+    .await;
+}
+
+/// Asserts that vendors' books and ours say the same: what was delivered, by reference and units, and nothing else.
+pub async fn assert_agreed(app: &TestApp, vendors: &[&TestVendor]) {
+    let mut theirs = BTreeSet::new();
+    for vendor in vendors {
+        theirs.extend(vendor.booked().into_iter().map(|(reference, units)| format!("{reference} {units}")));
+    }
+    let sql = "SELECT our_ref || ' ' || delivered_quantity AS line FROM purchases WHERE state = 'DELIVERED'";
+    let ours: BTreeSet<String> = app.database.texts(sql).await.into_iter().collect();
+    assert_eq!(ours, theirs, "ours and the vendors' books");
+}
