@@ -7,7 +7,8 @@
 
 use crate::domain::fulfillment::Adapter;
 
+mod reloadly;
 mod reply;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[];
+pub const ADAPTERS: &[Adapter] = &[reloadly::ADAPTER];
