@@ -122,8 +122,8 @@ mod tests {
                 "1.1767765",
                 1_000_000,
             ),
-            // 0.0000384 is published as 3.8E-5; what 500,000 cost tells more: 19.20, that is less than 19.205.
-            (("VND", "3.8E-5", ["0", "0", "0"], r#"{"500000":19.20}"#), "0.0000385", 0),
+            // What is published as 3.8E-5 is less than 0.0000385; what 500,000 cost may tell more: 19.05 is less than 19.055.
+            (("VND", "3.8E-5", ["0", "0", "0"], r#"{"500000":19.25}"#), "0.0000385", 0),
             (("VND", "3.8E-5", ["0", "0", "0"], r#"{"500000":19.05}"#), "0.00003811", 0),
             // These prices have a discount in them, or another rate: they say nothing.
             (("EUR", "570", ["7.5", "1", "0.5"], r#"[{"25.00":10264.5}]"#), "532.9500004675", 500_000),

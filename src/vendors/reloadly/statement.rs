@@ -45,6 +45,8 @@ impl Reloadly {
             None => since,
             Some(from) => from.parse().map_err(|_| failed("the statement has no such part"))?,
         };
+        // Times are told in whole seconds: a stretch begins with one.
+        let start = Timestamp::from_micros(start.seconds().saturating_mul(1_000_000));
         let mut stretch = Stretch { start, end: None, now: self.now() };
         let mut lines = Vec::new();
         let mut number = 1;
