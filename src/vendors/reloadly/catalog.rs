@@ -93,7 +93,8 @@ impl Reloadly {
         let answer = told(self.ask(&Question::for_listing(&path)).await)?;
         let page: Page<'_> = decode(&answer).map_err(|doubt| Trouble::Failed(doubt.message))?;
         let items = page.content.iter().filter_map(|row| item(&serde_json::from_str(row.get()).ok()?));
-        let next = (!page.is_last(number)).then(|| number.saturating_add(1).to_string());
+        let is_last = page.is_last(number, PAGE_SIZE).map_err(|words| Trouble::Failed(words.to_owned()))?;
+        let next = (!is_last).then(|| number.saturating_add(1).to_string());
         Ok(Part { items: items.collect(), next, total: page.total_elements })
     }
 }

@@ -19,6 +19,8 @@ use crate::vendors::reply::{Reply, decode, doubt, refusal};
 const PAGE_SIZE: u32 = 50;
 /// No reference that is ours has as many namesakes.
 const MOST_PAGES: u32 = 20;
+/// How many transactions of one reference are named at most.
+const NAMED: usize = 5;
 
 impl Reloadly {
     /// What became of the purchase of a reference.
@@ -34,8 +36,9 @@ impl Reloadly {
             ([], Some(first)) => self.settle(first, request).await,
             ([], None) => Sighting::NotFound,
             (several, _) => {
-                let ids: Vec<&str> = several.iter().map(|found| found.transaction_id.0.as_str()).collect();
-                let message = format!("several transactions carry this reference: {}", ids.join(", "));
+                let ids = several.iter().take(NAMED).map(|found| found.transaction_id.0.as_str());
+                let ids = ids.collect::<Vec<_>>().join(", ");
+                let message = format!("{} transactions carry this reference: {ids}", several.len());
                 unclear(saying(message), request.vendor_ref.as_deref())
             }
         }
@@ -94,7 +97,7 @@ impl Reloadly {
                     found.push(row);
                 }
             }
-            if page.is_last(number) {
+            if page.is_last(number, PAGE_SIZE).map_err(|words| doubt(&answer, words))? {
                 return Ok(found);
             }
         }

@@ -63,7 +63,7 @@ impl Reloadly {
                     .map_err(|_| failed("a transaction is not of the form that was agreed"))?;
                 lines.extend(self.line(&row, &stretch)?);
             }
-            if page.is_last(number) {
+            if page.is_last(number, PAGE_SIZE).map_err(failed)? {
                 return Ok(part(lines, &stretch));
             }
             number += 1;
