@@ -38,6 +38,7 @@ mod settings;
 mod statements;
 mod stock;
 mod tidy;
+mod vendors;
 mod verify;
 mod wallet;
 mod ws;

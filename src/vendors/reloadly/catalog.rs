@@ -28,7 +28,6 @@ const STEP: i64 = 1;
 struct Product<'a> {
     product_id: Id,
     product_name: String,
-    #[serde(default)]
     global: Option<bool>,
     status: Option<String>,
     denomination_type: String,

@@ -11,9 +11,6 @@ use crate::domain::fulfillment::{Doubt, RefusalKind, VendorRefusal};
 use crate::outgoing::Answer;
 use crate::vendors::reply::{Reply, doubt, refusal};
 
-/// Characters of the vendor's words that stand in a doubt.
-const MESSAGE_LENGTH: usize = 200;
-
 /// An error as it comes: Reloadly's own, Spring's for an unknown path, or the token service's.
 #[derive(Deserialize)]
 struct ErrorBody {
@@ -59,8 +56,8 @@ pub(super) fn answered(reply: Reply) -> Result<Answer, Doubt> {
         Reply::Success(answer) => Ok(answer),
         Reply::Rejected(answer) => {
             let words = words_of(&answer).unwrap_or_default();
-            let words = words.chars().take(MESSAGE_LENGTH).collect::<String>();
-            Err(doubt(&answer, format!("the vendor answered {}: {words}", answer.status)))
+            let told = refusal(RefusalKind::Other, &format!("HTTP {}: {words}", answer.status), None);
+            Err(doubt(&answer, told.message))
         }
         Reply::TurnedAway(refusal) => {
             Err(Doubt { message: refusal.message, http_status: None, vendor_ref: None })
@@ -77,8 +74,7 @@ pub(super) fn words_of(answer: &Answer) -> Option<String> {
 /// The error in an answer; `None` if there is none of a shape that Reloadly has.
 fn error_body(answer: &Answer) -> Option<ErrorBody> {
     let body: ErrorBody = serde_json::from_slice(&answer.body).ok()?;
-    let says_something = body.message.is_some() || body.code.is_some() || body.error.is_some();
-    says_something.then_some(body)
+    words(&body).is_some_and(|words| !words.trim().is_empty()).then_some(body)
 }
 
 fn words(body: &ErrorBody) -> Option<String> {

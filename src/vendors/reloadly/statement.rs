@@ -1,9 +1,9 @@
 //! All purchases since an instant.
 //!
 //! What lives here: how they are listed, oldest first.
-//! What is always true: a part is a stretch of time, read whole, put in order and cut to the microsecond, since neither the order
-//! of the report nor the time zone of its filters is promised: they are sent 36 hours wider on both sides. What cost
-//! nothing is left out; what is not delivered counts no units, only what it cost.
+//! What is always true: a part is a stretch of time, read whole, put in order and cut to the second, since neither the order of
+//! the report nor the time zone of its filters is promised: they are sent 36 hours wider on both sides. What cost nothing is left
+//! out; what is not delivered counts no units, only what it cost.
 //! What is not here: one purchase (`lookup.rs`).
 
 use entity::timestamp::Timestamp;
@@ -17,9 +17,9 @@ use crate::vendors::reply::{decode, told};
 
 /// How much wider than meant dates are sent: more than any time zone is off, on either side.
 const WIDENED_SECS: i64 = 36 * 3_600;
-/// More purchases than these are told in more than one part,
+/// More purchases than these are told in more than one part, unless they were made in less time than two of the shortest.
 const MANY: usize = 2_000;
-/// unless they were made within less time than this.
+/// The shortest part.
 const SHORTEST_SECS: i64 = 86_400;
 /// The most that a page of the report has.
 const PAGE_SIZE: u32 = 50;
@@ -101,7 +101,7 @@ impl Reloadly {
 }
 
 impl Stretch {
-    /// Its first half; `None` if that were too short to be worth it.
+    /// Its first half; `None` if that were shorter than a part may be.
     fn half(self) -> Option<Self> {
         let secs =
             self.end.unwrap_or(self.now).seconds().saturating_sub(self.start.seconds()).checked_div(2)?;
