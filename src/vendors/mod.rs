@@ -9,6 +9,7 @@ use crate::domain::fulfillment::Adapter;
 
 mod reloadly;
 mod reply;
+mod sandbox;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[reloadly::ADAPTER];
+pub const ADAPTERS: &[Adapter] = &[reloadly::ADAPTER, sandbox::ADAPTER];

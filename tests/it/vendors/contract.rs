@@ -1,7 +1,7 @@
 //! What every adapter owes: the checks that each one passes on a replica of its vendor.
 //!
-//! What lives here: [`Stage`], which an adapter's test writes once, and the checks; `vendor_contract!(TheStage)` makes a test of
-//! each. What is always true: a check knows the `Vendor` trait and the stage, and nothing of an API; what an adapter says is held
+//! What lives here: the checks; `vendor_contract!(TheStage)` makes a test of each, on a stage (`stage.rs`) that an adapter's tests
+//! write once. What is always true: a check knows the `Vendor` trait and the stage, and nothing of an API; what an adapter says is held
 //! against the vendor's own books. What is not here: what is peculiar to one vendor (its own file beside this one), and what
 //! a replica's answers look like (`hostile.rs` tells which there are).
 //!
@@ -12,87 +12,15 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use entity::currency::Currency;
-use entity::state::RecipientKind;
 use entity::timestamp::Timestamp;
 use octopus_cards::domain::fulfillment::{
-    CatalogItem, Delivery, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Secret, Sighting,
-    StatementLine, Vendor, VendorRefusal,
+    CatalogItem, Delivery, Goods, Outcome, RefusalKind, Secret, Sighting, StatementLine, Vendor,
+    VendorRefusal,
 };
 
 use super::hostile::Fault;
-
-/// Which account an adapter is opened with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Account {
-    /// One that works, with more time than a busy machine needs.
-    Good,
-    /// One that works, with a quarter of a second for each call: for answers that never end.
-    Hurried,
-    /// Its key is not the vendor's.
-    WrongKey,
-    /// Its address is one where nobody listens.
-    Nowhere,
-}
-
-impl Account {
-    /// How long a call may take.
-    pub fn timeout_ms(self) -> u32 {
-        if self == Self::Hurried { 250 } else { 20_000 }
-    }
-}
-
-/// Where a fault is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
-    /// Where something is bought.
-    Purchase,
-    /// Where a purchase is looked up by reference.
-    Find,
-    /// Where the statement is read.
-    Statement,
-    /// Where the catalog is read.
-    Catalog,
-}
-
-/// A vendor's replica and the adapter that speaks to it. Each check opens one of its own.
-#[expect(async_fn_in_trait, reason = "a check awaits it where it stands")]
-pub trait Stage: Sized {
-    /// Faults that this vendor's API has no place for: a price without a currency cannot have a wrong one.
-    const CANNOT: &[Fault];
-
-    /// A replica that has sold nothing.
-    async fn open() -> Self;
-
-    /// The adapter on an account.
-    fn vendor(&self, account: Account) -> Arc<dyn Vendor>;
-
-    /// Has the replica play a fault at each call of a kind from now on; `None` ends it.
-    async fn play(&self, at: At, fault: Option<Fault>);
-
-    /// A purchase of something that the replica sells by code.
-    fn request(&self, our_ref: &str, quantity: i32) -> PurchaseRequest;
-
-    /// The same for something that is credited to a recipient, and a recipient that cannot receive it; `None` if it sells none.
-    fn request_for_nobody(&self, our_ref: &str) -> Option<PurchaseRequest>;
-
-    /// Our references in the vendor's own books, one for each purchase that was made, in order.
-    async fn booked(&self) -> Vec<String>;
-
-    /// The currency of our account there.
-    fn currency(&self) -> Currency;
-
-    /// How much of an endless answer the replica got rid of.
-    fn streamed_bytes(&self) -> u64;
-
-    /// Lets the vendor's time pass.
-    fn advance_secs(&self, secs: i64);
-
-    /// The vendor's present.
-    fn now(&self) -> Timestamp;
-}
+use super::stage::{Account, At, Stage};
 
 /// A test for each check.
 macro_rules! vendor_contract {
@@ -124,11 +52,6 @@ macro_rules! vendor_contract {
     )+};
 }
 pub(crate) use vendor_contract;
-
-/// A recipient by the name of it.
-pub fn recipient(kind: RecipientKind, value: &str) -> Recipient {
-    Recipient { kind, value: Secret::new(value.to_owned()) }
-}
 
 /// What was delivered, by what can be compared.
 fn texts(delivery: &Delivery) -> Vec<String> {

@@ -3,5 +3,8 @@
 
 mod contract;
 mod hostile;
+mod program;
 mod reloadly;
 mod reloadly_replica;
+mod sandbox;
+mod stage;

@@ -15,9 +15,10 @@ use octopus_cards::domain::fulfillment::{
 };
 use octopus_cards::vendors::ADAPTERS;
 
-use super::contract::{Account, At, Stage, vendor_contract};
+use super::contract::vendor_contract;
 use super::hostile::Fault;
 use super::reloadly_replica::{CLIENT_ID, CLIENT_SECRET, Product, Replica, XBOX_US, number, place, shown};
+use super::stage::{Account, At, Stage};
 
 mod account;
 mod cards;
@@ -53,8 +54,7 @@ impl ReloadlyStage {
                 .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
                 .into(),
             currency: Currency::USD,
-            // A purchase begins with a token, for which there must be time on a busy machine, too.
-            timeout_ms: account.timeout_ms().max(1_000),
+            timeout_ms: account.timeout_ms(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! What an operator sets for a Reloadly account, and what the account has left.
 
-use super::super::contract::{Account, Stage, delivered};
+use super::super::contract::delivered;
 use super::super::reloadly_replica::APP_STORE_FR;
+use super::super::stage::{Account, Stage};
 use super::{ReloadlyStage, dollars};
 
 #[tokio::test]

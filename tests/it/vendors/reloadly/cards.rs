@@ -2,8 +2,9 @@
 
 use octopus_cards::domain::fulfillment::{Outcome, Sighting};
 
-use super::super::contract::{Stage, delivered, sighted};
+use super::super::contract::{delivered, sighted};
 use super::super::reloadly_replica::Canned;
+use super::super::stage::Stage;
 use super::{ReloadlyStage, texts};
 
 const CARDS: &str = "GET /orders/transactions/";

@@ -5,10 +5,10 @@ use entity::currency::Currency;
 use entity::state::DeliveryKind;
 use octopus_cards::domain::fulfillment::{CatalogItem, CostRule, Faces, Part, Trouble};
 
-use super::super::contract::Stage;
 use super::super::reloadly_replica::{
     ANY_AMOUNT, APP_STORE_FR, Canned, DONG, FREE_FIRE, MASTERCARD, Product, XBOX_US, number, shown,
 };
+use super::super::stage::Stage;
 use super::ReloadlyStage;
 
 fn item(product: &Product, faces: Faces, factor: &str, fee_micros: i64) -> CatalogItem {

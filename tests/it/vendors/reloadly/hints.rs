@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use octopus_cards::domain::fulfillment::{BadHint, Hint, HintedPurchase};
 use sha2::Sha256;
 
-use super::super::contract::{Account, Stage};
+use super::super::stage::{Account, Stage};
 use super::{ReloadlyStage, WEBHOOK_SECRET};
 
 /// 2026-11-24T12:00:00Z, the replica's present.

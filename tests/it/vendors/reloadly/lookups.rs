@@ -2,8 +2,9 @@
 
 use octopus_cards::domain::fulfillment::{RefusalKind, Sighting};
 
-use super::super::contract::{Stage, delivered, sighted};
+use super::super::contract::{delivered, sighted};
 use super::super::reloadly_replica::{Canned, Ordered, XBOX_US, number};
+use super::super::stage::Stage;
 use super::{ReloadlyStage, dollars};
 
 impl ReloadlyStage {

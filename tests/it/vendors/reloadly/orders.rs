@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use entity::money::Money;
 use entity::state::RecipientKind;
-use octopus_cards::domain::fulfillment::{Goods, Outcome, RefusalKind, Sighting, Vendor};
+use octopus_cards::domain::fulfillment::{Goods, Outcome, Recipient, RefusalKind, Secret, Sighting, Vendor};
 use tokio::sync::Barrier;
 
-use super::super::contract::{Stage, delivered, recipient, refused, sighted};
+use super::super::contract::{delivered, refused, sighted};
 use super::super::reloadly_replica::{
     ANY_AMOUNT, APP_STORE_FR, Canned, DONG, FREE_FIRE, MASTERCARD, XBOX_US, shown,
 };
+use super::super::stage::{Account, Stage};
 use super::{ReloadlyStage, dollars, texts};
 
 const JSON: &str = "application/json";
@@ -43,7 +44,7 @@ async fn an_order_is_sent_as_it_is_documented_and_its_codes_are_read_in_version_
 #[tokio::test]
 async fn the_sender_is_named_as_the_operator_wants() {
     let stage = ReloadlyStage::open().await;
-    let mut account = stage.account(super::Account::Good);
+    let mut account = stage.account(Account::Good);
     account.options.insert("sender_name".to_owned(), "Shop \"9\"".to_owned());
     delivered(stage.open_with(account).unwrap().purchase(&stage.request("o-1", 1)).await);
     let sent = stage.replica.seen("POST /orders").remove(0).body;
@@ -90,7 +91,8 @@ async fn what_can_never_be_bought_is_not_sent() {
         stage.order("n-2", &XBOX_US, "0.00", 1),
         stage.order("n-3", &FREE_FIRE, "2.00", 1),
     ];
-    requests[3].recipient = Some(recipient(RecipientKind::PlayerId, "player-7"));
+    requests[3].recipient =
+        Some(Recipient { kind: RecipientKind::PlayerId, value: Secret::new("player-7".to_owned()) });
     for sku in ["", "xbox", "013948", "+13948", "13948/../5", "-1"] {
         let mut request = stage.request("n-4", 1);
         sku.clone_into(&mut request.vendor_sku);

@@ -3,8 +3,9 @@
 use entity::timestamp::Timestamp;
 use octopus_cards::domain::fulfillment::{StatementLine, Trouble};
 
-use super::super::contract::{Stage, delivered, statement};
+use super::super::contract::{delivered, statement};
 use super::super::reloadly_replica::{APP_STORE_FR, Canned, MASTERCARD};
+use super::super::stage::Stage;
 use super::{ReloadlyStage, dollars};
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use octopus_cards::domain::fulfillment::{RefusalKind, Sighting};
 
-use super::super::contract::{Account, Stage, delivered, refused};
+use super::super::contract::{delivered, refused};
 use super::super::reloadly_replica::Canned;
+use super::super::stage::{Account, Stage};
 use super::ReloadlyStage;
 
 const JSON: &str = "application/json";

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
 use futures_util::stream;
+use octopus_cards::simulator::gzip_bomb;
 
 use crate::vendors::hostile::Fault;
 
@@ -72,7 +73,7 @@ pub async fn afterwards(fault: Option<Fault>, body: String, streamed: &Arc<Atomi
         Some(Fault::Truncated) => json(200, body[..body.len() / 2].to_owned()),
         Some(Fault::Huge) => json(200, huge(streamed)),
         Some(Fault::GzipBomb) => {
-            let mut answer = json(200, gzip_of_spaces(100_000_000));
+            let mut answer = json(200, gzip_bomb());
             answer.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
             answer
         }
@@ -108,30 +109,4 @@ fn drip(body: String) -> Body {
         let byte = rest.next()?;
         Some((Ok::<_, std::io::Error>(Bytes::from(vec![byte])), (ticks, rest)))
     }))
-}
-
-/// Spaces by the million, as one literal and repeats of 258 bytes in deflate's fixed code (RFC 1951, 3.2.6).
-fn gzip_of_spaces(length: usize) -> Vec<u8> {
-    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-    let (mut byte, mut filled) = (0_u8, 0);
-    let mut push = |code: u16, bits: u32| {
-        for place in (0..bits).rev() {
-            byte |= u8::from((code >> place) & 1 == 1) << filled;
-            filled += 1;
-            if filled == 8 {
-                packed.push(byte);
-                (byte, filled) = (0, 0);
-            }
-        }
-    };
-    // The last block, in the fixed code.
-    push(0b110, 3);
-    push(0b0101_0000, 8);
-    for _ in 0..length / 258 {
-        push(0b1100_0101, 8);
-        push(0, 5);
-    }
-    push(0, 7);
-    push(0, 8);
-    packed
 }

@@ -19,8 +19,8 @@ use tokio::sync::Barrier;
 use super::books::{Booked, Books, Ordered};
 use super::faults::{afterwards, answer, error, instead, json};
 use super::products::{SOLD, filler, number, shown};
-use crate::vendors::contract::At;
 use crate::vendors::hostile::Fault;
+use crate::vendors::stage::At;
 
 pub const CLIENT_ID: &str = "client-id-of-octopus";
 pub const CLIENT_SECRET: &str = "client-secret-of-octopus";
