@@ -119,9 +119,13 @@ impl Products {
         &self.all
     }
 
+    pub(super) fn find(&self, sku: &str) -> Option<&Product> {
+        self.all.get(*self.by_sku.get(sku)?)
+    }
+
     /// The product of a name, if this face value of it is sold.
     pub(super) fn sold(&self, sku: &str, face: Decimal, currency: Currency) -> Result<Product, Reason> {
-        let product = match self.by_sku.get(sku).and_then(|index| self.all.get(*index)) {
+        let product = match self.find(sku) {
             Some(product) => product.clone(),
             None if self.sells_unlisted || behaviour::of_sku(sku).is_some() => {
                 Product::unlisted(sku, face, currency)

@@ -118,12 +118,6 @@ struct From {
     cursor: Option<usize>,
 }
 
-/// Where a part that begins at `start` has its successor, of so many in all.
-fn next(start: usize, page: usize, total: usize) -> Option<String> {
-    let end = start.saturating_add(page);
-    (end < total).then(|| end.to_string())
-}
-
 async fn statement(
     State(simulator): State<Simulator>,
     from: Result<Query<From>, QueryRejection>,
@@ -131,13 +125,10 @@ async fn statement(
     let page = simulator.0.page;
     let work = move |shop: &Shop| {
         let Query(from) = from.map_err(|_| Reason::Malformed)?;
-        let (start, since) = (from.cursor.unwrap_or(0), from.since.ok_or(Reason::Malformed)?);
-        let (now, all) = (shop.clock.now(), shop.purchases());
-        let is_listed = |purchase: &&Arc<Purchase>| {
-            purchase.at >= since && purchase.is_delivered(now) && !purchase.units.is_empty()
-        };
-        let part: Vec<Value> = all.iter().skip(start).take(page).filter(is_listed).map(line).collect();
-        Ok(json!({ "purchases": part, "next": next(start, page, all.len()) }))
+        let since = from.since.ok_or(Reason::Malformed)?;
+        let (purchases, next) = shop.statement(since, from.cursor, page);
+        let part: Vec<Value> = purchases.iter().map(line).collect();
+        Ok(json!({ "purchases": part, "next": next.map(|next| next.to_string()) }))
     };
     answer_question(&simulator, Question::Statement, String::new(), work).await
 }
@@ -149,7 +140,8 @@ async fn products(State(simulator): State<Simulator>, from: Result<Query<From>, 
         let start = from.cursor.unwrap_or(0);
         let all = shop.products.all();
         let part: Vec<Value> = all.iter().skip(start).take(page).map(|product| product.as_json()).collect();
-        Ok(json!({ "products": part, "next": next(start, page, all.len()), "total": all.len() }))
+        let next = start.checked_add(page).filter(|next| *next < all.len());
+        Ok(json!({ "products": part, "next": next.map(|next| next.to_string()), "total": all.len() }))
     };
     answer_question(&simulator, Question::Products, String::new(), work).await
 }

@@ -261,13 +261,33 @@ impl Shop {
 
     /// Whether a recipient can receive a product.
     pub(super) fn can_receive(&self, sku: &str, recipient: &Recipient) -> bool {
-        let listed = self.products.all().iter().find(|product| product.sku == sku);
-        listed.map_or_else(|| is_somebody(recipient), |product| can_receive(product, Some(recipient)))
+        self.products
+            .find(sku)
+            .map_or_else(|| is_somebody(recipient), |product| can_receive(product, Some(recipient)))
     }
 
     /// Every purchase that is in the books.
     pub(super) fn purchases(&self) -> Vec<Arc<Purchase>> {
         self.books().ledger.all().to_vec()
+    }
+
+    /// A part of the statement since an instant, and where the next one begins.
+    pub(super) fn statement(
+        &self,
+        since: Timestamp,
+        from: Option<usize>,
+        page: usize,
+    ) -> (Vec<Arc<Purchase>>, Option<usize>) {
+        let (now, books) = (self.clock.now(), self.books());
+        let all = books.ledger.all();
+        let first = || all.iter().position(|purchase| purchase.at >= since).unwrap_or(all.len());
+        let start = from.unwrap_or_else(first);
+        let is_listed = |purchase: &&Arc<Purchase>| {
+            purchase.at >= since && purchase.is_delivered(now) && !purchase.units.is_empty()
+        };
+        let part = all.iter().skip(start).take(page).filter(is_listed).cloned().collect();
+        let next = start.checked_add(page).filter(|next| *next < all.len());
+        (part, next)
     }
 
     pub(super) fn funds_micros(&self, currency: Currency) -> i64 {

@@ -225,9 +225,14 @@ pub async fn takes_no_hostile_answer_for_a_fact<S: Stage>() {
         // What was lost on the way is found; what the vendor's books have wrong stays a doubt.
         if vendor.capabilities().query_by_reference && fault.is_on_the_way() {
             let sighting = vendor.find(&request).await;
-            match fault.buys() {
-                true => assert_eq!(sighted(sighting).goods.len(), 2, "{fault:?}"),
-                false => assert!(matches!(sighting, Sighting::NotFound), "{fault:?}: {sighting:?}"),
+            if !fault.buys() {
+                assert!(matches!(sighting, Sighting::NotFound), "{fault:?}: {sighting:?}");
+                continue;
+            }
+            let goods = texts(&sighted(sighting));
+            assert_eq!(goods.len(), 2, "{fault:?}");
+            for secret in goods.iter().flat_map(|text| text.split('|')).filter(|text| text.len() > 3) {
+                assert!(!doubt.message.contains(secret), "{fault:?}: a code is in the message");
             }
         }
     }

@@ -103,11 +103,11 @@ impl Fault {
 
     /// Whether the vendor's books have the purchase.
     pub fn buys(self) -> bool {
-        match self {
-            Self::OutOfStock | Self::NotSold | Self::NoFunds | Self::Unauthorized | Self::TooOften => false,
-            Self::SilentLost | Self::ErrorLost | Self::Down | Self::ClosedLost | Self::HtmlBad => false,
-            _ => true,
-        }
+        const REFUSED: [Fault; 5] =
+            [Fault::OutOfStock, Fault::NotSold, Fault::NoFunds, Fault::Unauthorized, Fault::TooOften];
+        const LOST: [Fault; 5] =
+            [Fault::SilentLost, Fault::ErrorLost, Fault::Down, Fault::ClosedLost, Fault::HtmlBad];
+        !REFUSED.contains(&self) && !LOST.contains(&self)
     }
 
     /// Whether an answer that comes at all would last longer than anybody waits.

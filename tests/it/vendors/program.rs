@@ -12,11 +12,10 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::contract::{delivered, sighted, statement};
-use super::sandbox::{adapter, request};
+use super::sandbox::{KEY, adapter, request};
 use crate::support::poll;
 use crate::support::process::Binary;
 
-const KEY: &str = "the-key-of-the-tests";
 const BUYERS: usize = 4;
 
 fn opened(told: &Value, key: &str) -> Arc<dyn Vendor> {
