@@ -23,7 +23,7 @@ const TIMES: usize = 400_000;
 static BOMB: LazyLock<Bytes> = LazyLock::new(|| make(TIMES).into());
 
 /// The file. Its checksum is none: whoever reads that far has taken all of it.
-pub(super) fn gzip() -> Bytes {
+pub fn gzip() -> Bytes {
     BOMB.clone()
 }
 

@@ -47,6 +47,7 @@ mod routes;
 mod shop;
 
 pub use behaviour::{BEHAVIOURS, Behaviour};
+pub use bomb::gzip as gzip_bomb;
 pub use products::BadCatalog;
 
 use crate::clock::Clock;

@@ -7,8 +7,9 @@
 
 use crate::domain::fulfillment::Adapter;
 
+mod reloadly;
 mod reply;
 mod sandbox;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[sandbox::ADAPTER];
+pub const ADAPTERS: &[Adapter] = &[reloadly::ADAPTER, sandbox::ADAPTER];

@@ -68,7 +68,15 @@ pub(super) fn sort(end: Result<Answer, CallFailure>) -> Reply {
 /// # Errors
 /// `Failed`, saying what came instead.
 pub(super) fn listing(end: Result<Answer, CallFailure>) -> Result<Answer, Trouble> {
-    match sort(end) {
+    told(sort(end))
+}
+
+/// The answer of a question that buys nothing, once its end is sorted.
+///
+/// # Errors
+/// `Failed`, saying what came instead.
+pub(super) fn told(reply: Reply) -> Result<Answer, Trouble> {
+    match reply {
         Reply::Success(answer) => Ok(answer),
         Reply::Rejected(answer) => Err(Trouble::Failed(format!("the vendor answered {}", answer.status))),
         Reply::TurnedAway(refusal) => Err(Trouble::Failed(refusal.message)),

@@ -5,5 +5,7 @@ mod behaviours;
 mod contract;
 mod hostile;
 mod program;
+mod reloadly;
+mod reloadly_replica;
 mod sandbox;
 mod stage;
