@@ -77,7 +77,7 @@ pub async fn send(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
     let outcome = known.vendor.purchase(&request(purchase, recipient)).await;
     let finding = match outcome {
         Outcome::Delivered(delivery) => made(purchase, delivery),
-        Outcome::Refused(refusal) => Finding::Fact(Fact::Refused(refusal)),
+        Outcome::Refused(refusal) => refused(&known, purchase, refusal),
         Outcome::Unknown(doubt) => Finding::Doubt(doubt),
     };
     Learnt { kind: PurchaseCallKind::Send, finding, duration_micros: micros_since(begin) }
@@ -121,6 +121,17 @@ fn request(purchase: &purchases::Model, recipient: Option<Recipient>) -> Purchas
         vendor_ref: purchase.vendor_ref.clone(),
         created_at: purchase.created_at,
     }
+}
+
+/// A refusal of what was sent. One of what was sent again says nothing of the first time, unless the vendor goes by the
+/// reference, and came as far as that.
+fn refused(known: &KnownVendor, purchase: &purchases::Model, refusal: VendorRefusal) -> Finding {
+    let is_of_all = known.capabilities.idempotent_create && !refusal.kind.is_passing();
+    if purchase.sends == 1 || is_of_all {
+        return Finding::Fact(Fact::Refused(refusal));
+    }
+    let message = format!("sent again, it was refused: {}", refusal.message);
+    Finding::Doubt(Doubt { message, http_status: None, vendor_ref: None })
 }
 
 /// A delivery, unless it is none that this purchase can have had.

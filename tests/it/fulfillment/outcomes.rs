@@ -32,7 +32,8 @@ async fn play(app: &TestApp, case: &Case) {
     let placed = order(&partner, json!({ "productId": EURO_20, "currency": "EUR", "reference": "one", "waitMs": 0 })).await;
     placed.payload("createOrder");
     let ended = end(app, &partner, "one").await;
-    assert_eq!(ended.text("order.status"), case.status, "{}: {ended:#?}", case.behaviour);
+    let calls = app.database.texts("SELECT kind || ' ' || outcome || ': ' || message AS line FROM purchase_calls ORDER BY n").await;
+    assert_eq!(ended.text("order.status"), case.status, "{}: {calls:#?}", case.behaviour);
     let purchase = app.database.texts("SELECT state || ' ' || ended_by AS line FROM purchases").await;
     assert_eq!(purchase, [case.purchase], "{}", case.behaviour);
     assert_eq!(app.database.number("SELECT sends FROM purchases").await, case.sends, "{}", case.behaviour);
@@ -77,7 +78,7 @@ both_databases! {
         assert_eq!(found.text("order.units.nodes.0.status"), "AWAITING_VENDOR");
         assert!(found.at("order.units.nodes.0.resolvesBy").is_string());
         let cancelled = partner.graphql("mutation { cancelOrder(input: { reference: \"wait\" }) {
-            order { status } userErrors { code } } }", json!({})).await;
+            order { status } userErrors { code message field } } }", json!({})).await;
         cancelled.expect_user_errors("cancelOrder", &[("NOT_CANCELLABLE", "")]);
         // Behind the deadline too: it is the vendor's to say.
         app.advance_secs(1_900);
