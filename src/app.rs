@@ -29,6 +29,7 @@ use crate::domain::vouchers::{self, Vault};
 use crate::domain::{catalog, pricing};
 use crate::drain::Drain;
 use crate::problem::Problem;
+use crate::rates;
 use crate::store;
 use crate::transport::http::{self, AppState};
 
@@ -118,10 +119,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
     let identity = Identity::new(token_key.as_deref());
     let vault = Vault::find(&database, &config, clock.as_ref(), ids.as_ref()).await?;
+    let provider = rates::provider(&config);
     let desks = Desks::new(database.backend(), config.order_queue);
     let mut deps = Deps::new(config, database, clock, ids)
         .with(live)
         .with(prices)
+        .with(provider)
         .with(identity)
         .with(desks)
         .with(Feed::default())
@@ -138,6 +141,7 @@ pub fn start(deps: &Arc<Deps>) -> JoinSet<()> {
     let with = || Arc::clone(deps);
     work.spawn(keep("catalog", with(), catalog::watch));
     work.spawn(keep("prices", with(), pricing::watch));
+    work.spawn(keep("rates", with(), pricing::tend));
     work.spawn(keep("keys", with(), vouchers::watch));
     work.spawn(keep("sweeper", with(), sweep));
     work.spawn(keep("forgetter", with(), forget));

@@ -47,6 +47,8 @@ pub mod partners;
 pub mod postings;
 pub mod price_rules;
 pub mod products;
+pub mod rate_polls;
+pub mod rate_troubles;
 pub mod refresh_tokens;
 pub mod sessions;
 pub mod stock_moves;

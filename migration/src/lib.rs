@@ -14,6 +14,7 @@ mod m04_pricing;
 mod m05_keys;
 mod m06_books;
 mod m07_audit;
+mod m09_rates;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m05_keys::Migration),
             Box::new(m06_books::Migration),
             Box::new(m07_audit::Migration),
+            Box::new(m09_rates::Migration),
         ]
     }
 }

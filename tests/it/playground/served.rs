@@ -21,6 +21,7 @@ impl Served {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, playground::router()).await });
+        octopus_cards::outgoing::install_cryptography();
         Self { url, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }
 

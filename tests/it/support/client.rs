@@ -27,6 +27,7 @@ pub struct Session {
 impl Client {
     /// A caller of the server at this address.
     pub fn new(url: impl Into<String>) -> Self {
+        octopus_cards::outgoing::install_cryptography();
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
