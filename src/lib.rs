@@ -12,6 +12,7 @@ pub mod drain;
 pub mod outgoing;
 pub mod problem;
 pub mod rates;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

@@ -191,8 +191,7 @@ fn reason(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// Names the one implementation of TLS's ciphers; another part of the process may have done so. Without it no client of any kind
-/// can be made.
-pub fn install_cryptography() {
+/// Names the one implementation of TLS's ciphers; another part of the process may have done so.
+fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

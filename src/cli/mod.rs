@@ -31,6 +31,7 @@ mod schema;
 pub mod serve;
 mod settings;
 pub mod stock;
+pub mod vendor_sim;
 pub mod verify;
 pub mod wallet;
 
@@ -69,6 +70,8 @@ enum Command {
     /// Make the keys of an installation
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Run the sandbox vendor, which sells codes worth nothing and fails on request
+    VendorSim(vendor_sim::VendorSim),
     /// Show every setting as it is in effect
     Settings,
     /// Print the contract, schema.graphql
@@ -157,6 +160,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Serve => serve::run(config).await?,
         Command::Schema => schema::run(),
+        Command::VendorSim(command) => vendor_sim::run(command, cli.json).await?,
         Command::Settings => settings::run(&config, cli.json),
         Command::Migrate(command) => migrate::run(&config, &command, cli.json).await?,
         Command::Keys(command) => keys::run(&config, &command, cli.json)?,

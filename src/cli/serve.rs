@@ -63,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), CliError> {
 }
 
 /// Takes an address; who calls before the server is ready waits for it.
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
+pub(super) async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
         CliError::Failed(format!(
             "cannot listen on {address}: {error}; stop what listens there, or choose another address with {setting}"
@@ -123,7 +123,7 @@ fn announce(environment: Environment, url: &str) {
 }
 
 /// Done when the process is told to stop.
-fn stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+pub(super) fn stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

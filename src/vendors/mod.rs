@@ -8,6 +8,7 @@
 use crate::domain::fulfillment::Adapter;
 
 mod reply;
+mod sandbox;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[];
+pub const ADAPTERS: &[Adapter] = &[sandbox::ADAPTER];

@@ -90,11 +90,15 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 72] = [
+const CASES: [Case; 76] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
     ("schema more", 2, "USAGE"),
+    ("vendor-sim --catalog absent", 2, "USAGE"),
+    ("vendor-sim --catalog heading.csv", 2, "USAGE"),
+    ("vendor-sim --fault-rate 1.5", 2, "USAGE"),
+    ("vendor-sim --at-quantity 13=magic", 2, "USAGE"),
     ("serve --order-queue 0", 2, "USAGE"),
     ("serve --listen nowhere", 2, "USAGE"),
     ("migrate status", 0, ""),
@@ -311,7 +315,8 @@ both_databases! {
 fn the_table_has_every_command() {
     // What takes an id that only the database knows ends well behind the table; a server that ends well is stopped elsewhere,
     // and a provider of rates is asked where there is one (`rates.rs`).
-    let done_elsewhere = ["serve", "migrate down", "price remove", "partner credential revoke", "rates poll"];
+    let done_elsewhere =
+        ["serve", "vendor-sim", "migrate down", "price remove", "partner credential revoke", "rates poll"];
     for (path, _) in leaves() {
         let of_it = |line: &str| line == path || line.starts_with(&format!("{path} "));
         let codes: Vec<i32> =

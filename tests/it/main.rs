@@ -39,6 +39,7 @@ mod settings;
 mod statements;
 mod stock;
 mod tidy;
+mod vendors;
 mod verify;
 mod wallet;
 mod ws;

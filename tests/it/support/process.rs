@@ -116,6 +116,25 @@ impl Binary {
         Ended { code: status.code(), stdout: String::new(), stderr: process.log() }
     }
 
+    /// Starts the sandbox vendor on a spare port, and waits until it has told where it listens; what it told comes with it.
+    pub async fn sell(&self, arguments: &[&str]) -> (Process, Value) {
+        let logs = (0_u32..).map(|number| self.folder.join(format!("vendor-{number}.log")));
+        let log = logs.into_iter().find(|path| !path.exists()).expect("numbers do not end");
+        let file = File::create(&log).expect("the folder is ours");
+        let words = [&["vendor-sim", "--json", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut command = self.command(&words);
+        command.stdout(file.try_clone().expect("a file can be shared")).stderr(file);
+        let child = command.spawn().expect("the binary starts");
+        let mut process = Process { child, client: Client::new("http://127.0.0.1:1"), log };
+        let told: Value = poll::until("the vendor tells where it listens", async || {
+            assert!(process.exited().is_none(), "the vendor ended at its start: {}", process.log());
+            serde_json::from_str(process.log().lines().next()?).ok()
+        })
+        .await;
+        process.client = Client::new(told["url"].as_str().expect("it tells its address"));
+        (process, told)
+    }
+
     /// Starts a server on a spare port and waits until it is ready.
     pub async fn serve(&self) -> Process {
         // The port may be taken between the choice and the start, if rarely; then the next one is tried.

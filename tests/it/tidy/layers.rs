@@ -14,7 +14,7 @@ fn layer(module: &str) -> Option<u8> {
         "cli" => 8,
         "app" => 7,
         "transport" => 6,
-        "vendors" | "rates" => 5,
+        "vendors" | "simulator" | "rates" => 5,
         "domain" => 4,
         "jobs" => 3,
         "store" => 2,
@@ -66,6 +66,21 @@ fn the_vocabulary_and_the_schema_know_nothing_of_the_product() {
         }
     }
     assert_none("entity imports none of ours, migration only entity", &broken);
+}
+
+#[test]
+fn the_sandbox_vendor_knows_nothing_of_the_product() {
+    let mut broken = Vec::new();
+    for source in sources(&["src/simulator"], &[".rs"]) {
+        for (number, line) in source.code() {
+            for name in names_after(&line, "crate::") {
+                if name != "clock" {
+                    broken.push(format!("{}:{number}: {name}", source.path));
+                }
+            }
+        }
+    }
+    assert_none("it stands for somebody else's server: the clock is all that they share", &broken);
 }
 
 #[test]
