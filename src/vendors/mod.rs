@@ -7,8 +7,14 @@
 
 use crate::domain::fulfillment::Adapter;
 
+mod octopus;
 mod reply;
 mod sandbox;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[sandbox::ADAPTER];
+mod octopus;
+mod reply;
+mod sandbox;
+
+/// Every adapter.
+pub const ADAPTERS: &[Adapter] = &[octopus::ADAPTER, sandbox::ADAPTER];

@@ -29,7 +29,10 @@ pub use create_charge::{CreateCharge, create_charge};
 pub use import_rates::{BadRate, RatesRefusal, RatesReport, import_rates, replace_rates};
 pub use jobs::{PRICES_EVERY, tend, tend_once, watch};
 pub use live::{ExchangeRate, Live, exchange_rate, load, refresh};
-pub use model::{Factors, Found, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, unit_price};
+pub use model::{
+    Factors, Found, PriceLine, Rule, Rules, Subjects, UnitPrice, cross, discount_amount, price_line,
+    unit_price,
+};
 pub use poll::{PollRefusal, PollReport, poll_rates};
 pub use poll_model::Jump;
 pub use provider::{NoQuotation, Provider, Quotation, RateProvider};

@@ -90,6 +90,33 @@ pub fn unit_price(factors: &Factors) -> Option<UnitPrice> {
     })
 }
 
+/// How a unit price grows with the face value: `face × factor + fee` in the settlement currency, rounded half up to its minor
+/// unit, is the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceLine {
+    /// Units of the settlement currency for one of the face currency: discount, rate and margin.
+    pub factor: Decimal,
+    /// Added to each unit, in the settlement currency.
+    pub fee: Decimal,
+}
+
+/// The line on which a unit price lies, with 24 significant digits; `None` if it cannot be counted.
+pub fn price_line(factors: &Factors) -> Option<PriceLine> {
+    let whole = ten_to(factors.discount.scale());
+    let marked_up = BigInt::from(factors.rate.mantissa()) * (BigInt::from(WHOLE_BPS) + factors.margin_bps);
+    let denominator = ten_to(factors.rate.scale()) * BigInt::from(WHOLE_BPS);
+    let share = &whole - BigInt::from(factors.discount.mantissa());
+    let fee = BigInt::from(factors.fee_minor) * &marked_up;
+    let fee = match fee.is_zero() {
+        true => Decimal::ZERO,
+        false => {
+            let minor = ten_to(factors.face.currency.minor_units());
+            quantise(&fee, &(&denominator * minor), GUARDED_DIGITS)?
+        }
+    };
+    Some(PriceLine { factor: quantise(&(share * marked_up), &(whole * denominator), GUARDED_DIGITS)?, fee })
+}
+
 /// The share of an amount, rounded half up to its minor unit, for show; `None` if it cannot be counted.
 pub fn discount_amount(total: Money, discount: Decimal) -> Option<Money> {
     let share = BigInt::from(total.minor) * BigInt::from(discount.mantissa());
