@@ -12,9 +12,4 @@ mod reply;
 mod sandbox;
 
 /// Every adapter.
-mod octopus;
-mod reply;
-mod sandbox;
-
-/// Every adapter.
 pub const ADAPTERS: &[Adapter] = &[octopus::ADAPTER, sandbox::ADAPTER];
