@@ -24,13 +24,14 @@ use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
 use crate::domain::events;
 use crate::domain::feed::{self, Feed};
-use crate::domain::identity::{self, Identity};
 use crate::domain::fulfillment::{self, Adapters};
+use crate::domain::identity::{self, Identity};
 use crate::domain::orders::{self, Bell, Desks};
 use crate::domain::vouchers::{self, Vault};
 use crate::domain::{catalog, pricing};
 use crate::drain::Drain;
 use crate::problem::Problem;
+use crate::rates;
 use crate::store;
 use crate::transport::http::{self, AppState};
 use crate::vendors;
@@ -123,10 +124,12 @@ pub async fn open(config: Config, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> R
     let token_key = vouchers::keys::token_key(&config.keys_dir).map_err(Problem::unavailable)?;
     let identity = Identity::new(token_key.as_deref());
     let vault = Vault::find(&database, &config, clock.as_ref(), ids.as_ref()).await?;
+    let provider = rates::provider(&config);
     let desks = Desks::new(database.backend(), config.order_queue);
     let mut deps = Deps::new(config, database, clock, ids)
         .with(live)
         .with(prices)
+        .with(provider)
         .with(identity)
         .with(desks)
         .with(Bell::default())
@@ -166,6 +169,7 @@ pub fn start(deps: &Arc<Deps>) -> Work {
     let with = || Arc::clone(deps);
     work.spawn(keep("catalog", with(), catalog::watch));
     work.spawn(keep("prices", with(), pricing::watch));
+    work.spawn(keep("rates", with(), pricing::tend));
     work.spawn(keep("keys", with(), vouchers::watch));
     work.spawn(keep("sweeper", with(), sweep));
     work.spawn(keep("forgetter", with(), forget));

@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use entity::state::Environment;
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+mod values;
+
+pub use values::{Key, RateSource};
+use values::{is_address, is_database, is_service, without_password};
 
 /// The settings as flags, variables or file give them; whatever is absent has a default.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -65,6 +70,30 @@ pub struct Settings {
     /// How old a rate may be, in seconds; without limit in a sandbox [default: 345600]
     #[arg(long, env = "OCTOPUS_RATE_MAX_AGE_SECS", global = true)]
     pub rate_max_age_secs: Option<u32>,
+
+    /// Whom to ask for exchange rates; nobody if absent
+    #[arg(long, env = "OCTOPUS_RATE_PROVIDER", global = true, value_enum)]
+    pub rate_provider: Option<RateSource>,
+
+    /// Where the provider of rates is; where the public finds it if absent
+    #[arg(long, env = "OCTOPUS_RATE_PROVIDER_URL", global = true)]
+    pub rate_provider_url: Option<String>,
+
+    /// The key to the provider of rates; rather set the variable, for others on the machine can see flags
+    #[arg(long, env = "OCTOPUS_RATE_PROVIDER_KEY", global = true, hide_env_values = true)]
+    pub rate_provider_key: Option<Key>,
+
+    /// How often to ask for exchange rates, in seconds [default: 3600]
+    #[arg(long, env = "OCTOPUS_RATE_POLL_SECS", global = true)]
+    pub rate_poll_secs: Option<u32>,
+
+    /// How far a rate may be from the one before, in hundredths of a per cent; one that is farther waits for a person [default: 1000]
+    #[arg(long, env = "OCTOPUS_RATE_MAX_JUMP_BPS", global = true)]
+    pub rate_max_jump_bps: Option<u32>,
+
+    /// How long before a rate is too old an alarm is raised, in seconds [default: a quarter of the age that it may have]
+    #[arg(long, env = "OCTOPUS_RATE_STALE_ALARM_SECS", global = true)]
+    pub rate_stale_alarm_secs: Option<u32>,
 
     /// The margin on rates where no price rule sets one, in hundredths of a per cent [default: 150]
     #[arg(long, env = "OCTOPUS_DEFAULT_MARGIN_BPS", global = true)]
@@ -152,6 +181,12 @@ pub struct Config {
     pub charge_ttl_secs: u32,
     pub unit_deadline_secs: u32,
     pub rate_max_age_secs: u32,
+    pub rate_provider: Option<RateSource>,
+    pub rate_provider_url: Option<String>,
+    pub rate_provider_key: Option<Key>,
+    pub rate_poll_secs: u32,
+    pub rate_max_jump_bps: u32,
+    pub rate_stale_alarm_secs: u32,
     pub default_margin_bps: u32,
     pub min_validity_secs: u32,
     pub access_token_secs: u32,
@@ -222,6 +257,7 @@ impl Settings {
     /// A setting outside its bounds.
     pub fn complete(self, file: Self) -> Result<Config, ConfigError> {
         let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("var"));
+        let rate_max_age_secs = self.rate_max_age_secs.or(file.rate_max_age_secs).unwrap_or(345_600);
         let embedded = || format!("sqlite:{}", data_dir.join("octopus.db").display());
         let config = Config {
             listen: self.listen.or(file.listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -238,7 +274,16 @@ impl Settings {
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             charge_ttl_secs: self.charge_ttl_secs.or(file.charge_ttl_secs).unwrap_or(600),
             unit_deadline_secs: self.unit_deadline_secs.or(file.unit_deadline_secs).unwrap_or(1_800),
-            rate_max_age_secs: self.rate_max_age_secs.or(file.rate_max_age_secs).unwrap_or(345_600),
+            rate_max_age_secs,
+            rate_provider: self.rate_provider.or(file.rate_provider),
+            rate_provider_url: self.rate_provider_url.or(file.rate_provider_url),
+            rate_provider_key: self.rate_provider_key.or(file.rate_provider_key),
+            rate_poll_secs: self.rate_poll_secs.or(file.rate_poll_secs).unwrap_or(3_600),
+            rate_max_jump_bps: self.rate_max_jump_bps.or(file.rate_max_jump_bps).unwrap_or(1_000),
+            rate_stale_alarm_secs: self
+                .rate_stale_alarm_secs
+                .or(file.rate_stale_alarm_secs)
+                .unwrap_or_else(|| rate_max_age_secs.div_euclid(4)),
             default_margin_bps: self.default_margin_bps.or(file.default_margin_bps).unwrap_or(150),
             min_validity_secs: self.min_validity_secs.or(file.min_validity_secs).unwrap_or(86_400),
             access_token_secs: self.access_token_secs.or(file.access_token_secs).unwrap_or(3_600),
@@ -264,8 +309,14 @@ impl Config {
         Some(PathBuf::from(path.trim_start_matches("//")))
     }
 
+    /// Whether the provider of rates, if it asks for a key, has one that can be sent.
+    fn has_its_key(&self) -> bool {
+        let needed = self.rate_provider == Some(RateSource::OpenExchangeRates);
+        self.rate_provider_key.as_ref().map_or(!needed, Key::is_plain)
+    }
+
     fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &'static str, &'static str); 15] = [
+        let bounds: [(bool, &'static str, &'static str); 20] = [
             (
                 is_address(&self.public_url),
                 "public_url",
@@ -279,6 +330,23 @@ impl Config {
             (self.charge_ttl_secs >= 1, "charge_ttl_secs", "at least 1"),
             (self.unit_deadline_secs >= 1, "unit_deadline_secs", "at least 1"),
             (self.rate_max_age_secs >= 60, "rate_max_age_secs", "at least 60"),
+            (
+                self.rate_provider_url.as_deref().is_none_or(is_service),
+                "rate_provider_url",
+                "http:// or https://, a host, and no more than a path",
+            ),
+            (
+                self.has_its_key(),
+                "rate_provider_key",
+                "the App ID of an account at Open Exchange Rates, if that is the rate_provider: letters and digits",
+            ),
+            (self.rate_poll_secs >= 60, "rate_poll_secs", "at least 60"),
+            (self.rate_max_jump_bps >= 1, "rate_max_jump_bps", "at least 1"),
+            (
+                self.rate_stale_alarm_secs < self.rate_max_age_secs,
+                "rate_stale_alarm_secs",
+                "less than rate_max_age_secs",
+            ),
             (self.default_margin_bps < 10_000, "default_margin_bps", "less than 10000"),
             ((60..=86_400).contains(&self.access_token_secs), "access_token_secs", "60 to 86400"),
             (
@@ -303,41 +371,6 @@ impl Config {
             }
         }
     }
-}
-
-/// Whether the outside can reach a server by this: it is the tokens' issuer, the origin of the server's own pages, and what links
-/// begin with.
-fn is_address(url: &str) -> bool {
-    let Ok(address) = url.parse::<axum::http::Uri>() else { return false };
-    let web = matches!(address.scheme_str(), Some("http" | "https"));
-    let named = address.host().is_some_and(|host| !host.is_empty());
-    web && named && !url.contains(['?', '#', '@'])
-}
-
-fn is_database(url: &str) -> bool {
-    let sqlite = url.strip_prefix("sqlite:").is_some_and(|path| !path.trim_start_matches("//").is_empty());
-    sqlite || url.starts_with("postgres://") || url.starts_with("postgresql://")
-}
-
-/// A database's address with `…` in place of its password, be it before the host or among the parameters.
-fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some((scheme, rest)) = url.split_once("://") else { return serializer.serialize_str(url) };
-    let (rest, parameters) = rest.split_once('?').map_or((rest, None), |(rest, all)| (rest, Some(all)));
-    let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
-    let mut shown = format!("{scheme}://");
-    if let Some(user) = user {
-        let hidden = user.split_once(':').map_or_else(|| user.to_owned(), |(name, _)| format!("{name}:…"));
-        shown.push_str(&format!("{hidden}@"));
-    }
-    shown.push_str(host);
-    if let Some(parameters) = parameters {
-        let hide = |pair: &str| {
-            if pair.starts_with("password=") { "password=…".to_owned() } else { pair.to_owned() }
-        };
-        let parameters: Vec<String> = parameters.split('&').map(hide).collect();
-        shown.push_str(&format!("?{}", parameters.join("&")));
-    }
-    serializer.serialize_str(&shown)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod drain;
 pub mod outgoing;
 pub mod problem;
+pub mod rates;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

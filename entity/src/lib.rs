@@ -52,6 +52,8 @@ pub mod price_rules;
 pub mod products;
 pub mod purchase_calls;
 pub mod purchases;
+pub mod rate_polls;
+pub mod rate_troubles;
 pub mod receipts;
 pub mod refresh_tokens;
 pub mod sessions;

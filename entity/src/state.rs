@@ -124,6 +124,13 @@ states! {
         /// The margin on the rate where currencies differ.
         Margin = "MARGIN",
     }
+    /// What may be wrong with the rate of a currency.
+    RateTroubleKind {
+        /// The provider tells one that is too far from ours; it is refused until somebody imports a rate.
+        Jump = "JUMP",
+        /// Ours is so old that prices will soon do without it.
+        Aging = "AGING",
+    }
     /// What a price rule is about, besides its partner.
     PriceRuleSubject {
         /// One product.

@@ -15,6 +15,7 @@ mod m05_keys;
 mod m06_books;
 mod m07_audit;
 mod m08_fulfillment;
+mod m09_rates;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m06_books::Migration),
             Box::new(m07_audit::Migration),
             Box::new(m08_fulfillment::Migration),
+            Box::new(m09_rates::Migration),
         ]
     }
 }

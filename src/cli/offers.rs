@@ -32,7 +32,8 @@ pub async fn run(deps: Arc<Deps>, command: OffersCommand, json: bool) -> Result<
     let OffersCommand::Import { vendor, file } = command;
     let ctx = Ctx::system(deps);
     let vendor = fulfillment::get_vendor(&ctx, &vendor).await?;
-    let text = std::fs::read(&file).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))?;
+    let text =
+        std::fs::read(&file).map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))?;
     let offers = fulfillment::read_offers(&ctx, &text).map_err(|bad| CliError::BadLines {
         heading: format!("{} has {} bad lines; nothing was imported", file.display(), bad.len()),
         bad: bad.into_iter().map(bad_line).collect(),
@@ -46,7 +47,10 @@ pub async fn run(deps: Arc<Deps>, command: OffersCommand, json: bool) -> Result<
     bar.finish_and_clear();
     let report = outcome?;
     answer(json, &json!(report), || {
-        format!("{} offers added, {} changed, {} as they were", report.added, report.changed, report.unchanged)
+        format!(
+            "{} offers added, {} changed, {} as they were",
+            report.added, report.changed, report.unchanged
+        )
     });
     Ok(())
 }

@@ -95,7 +95,9 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
     match command {
         VendorCommand::Add(arguments) => {
             let vendor = fulfillment::add_vendor(&ctx, arguments.command()?).await?;
-            answer(json, &vendor_json(&ctx, &vendor, &[]), || format!("added {} ({})", vendor.name, vendor.id));
+            answer(json, &vendor_json(&ctx, &vendor, &[]), || {
+                format!("added {} ({})", vendor.name, vendor.id)
+            });
         }
         VendorCommand::List => list(&ctx, json).await?,
         VendorCommand::Pause { vendor } => set_status(&ctx, &vendor, VendorStatus::Paused, json).await?,

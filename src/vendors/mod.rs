@@ -7,9 +7,10 @@
 
 use crate::domain::fulfillment::Adapter;
 
+mod octopus;
 mod reloadly;
 mod reply;
 mod sandbox;
 
 /// Every adapter.
-pub const ADAPTERS: &[Adapter] = &[reloadly::ADAPTER, sandbox::ADAPTER];
+pub const ADAPTERS: &[Adapter] = &[octopus::ADAPTER, reloadly::ADAPTER, sandbox::ADAPTER];

@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 73] = [
+const CASES: [Case; 76] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -136,6 +136,9 @@ const CASES: [Case; 73] = [
     ("rates import heading.csv", 2, "USAGE"),
     ("rates import bad-rates.csv", 3, "INVALID_INPUT"),
     ("rates import rates.csv", 0, ""),
+    ("rates poll", 2, "USAGE"),
+    ("rates status", 0, ""),
+    ("rates status more", 2, "USAGE"),
     ("stock import absent", 2, "USAGE"),
     ("stock import heading.csv", 2, "USAGE"),
     ("stock import stock.csv", 3, "INVALID_INPUT"),
@@ -310,8 +313,10 @@ both_databases! {
 
 #[test]
 fn the_table_has_every_command() {
-    // What takes an id that only the database knows ends well behind the table; a server that ends well is stopped elsewhere.
-    let done_elsewhere = ["serve", "vendor-sim", "migrate down", "price remove", "partner credential revoke"];
+    // What takes an id that only the database knows ends well behind the table; a server that ends well is stopped elsewhere,
+    // and a provider of rates is asked where there is one (`rates.rs`).
+    let done_elsewhere =
+        ["serve", "vendor-sim", "migrate down", "price remove", "partner credential revoke", "rates poll"];
     for (path, _) in leaves() {
         let of_it = |line: &str| line == path || line.starts_with(&format!("{path} "));
         let codes: Vec<i32> =

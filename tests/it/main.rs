@@ -30,6 +30,7 @@ mod opening;
 mod orders;
 mod playground;
 mod pools;
+mod rates;
 mod readme;
 mod reference;
 mod rest;

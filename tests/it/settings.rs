@@ -16,7 +16,7 @@ use super::support::process::Binary;
 /// A setting: its name in the file, what stands there, what the variable says, what the flag says.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-const SETTINGS: [Setting; 25] = [
+const SETTINGS: [Setting; 31] = [
     ("listen", "\"127.0.0.1:1001\"", "127.0.0.1:1002", "127.0.0.1:1003"),
     ("ops_listen", "\"127.0.0.1:2001\"", "127.0.0.1:2002", "[::1]:2003"),
     ("public_url", "\"http://one.example\"", "https://two.example:8443", "https://three.example/shop"),
@@ -29,6 +29,12 @@ const SETTINGS: [Setting; 25] = [
     ("charge_ttl_secs", "1", "2", "3"),
     ("unit_deadline_secs", "1", "2", "3"),
     ("rate_max_age_secs", "61", "62", "63"),
+    ("rate_provider", "\"ecb\"", "currency-api", "open-exchange-rates"),
+    ("rate_provider_url", "\"http://one.example\"", "https://two.example", "https://three.example/api"),
+    ("rate_provider_key", "\"one\"", "two", "three"),
+    ("rate_poll_secs", "61", "62", "63"),
+    ("rate_max_jump_bps", "1", "2", "3"),
+    ("rate_stale_alarm_secs", "31", "32", "33"),
     ("default_margin_bps", "1", "2", "3"),
     ("min_validity_secs", "1", "2", "3"),
     ("access_token_secs", "61", "62", "63"),
@@ -45,7 +51,7 @@ const SETTINGS: [Setting; 25] = [
 ];
 
 /// What a bad setting is told, by its name.
-const BOUNDS: [(&str, &str, &str); 19] = [
+const BOUNDS: [(&str, &str, &str); 25] = [
     ("public_url", "x", "http:// or https://"),
     ("public_url", "ftp://cards.example", "http:// or https://"),
     ("public_url", "https://", "http:// or https://"),
@@ -55,6 +61,12 @@ const BOUNDS: [(&str, &str, &str); 19] = [
     ("charge_ttl_secs", "0", "at least 1"),
     ("unit_deadline_secs", "0", "at least 1"),
     ("rate_max_age_secs", "0", "at least 60"),
+    ("rate_provider_url", "ftp://rates.example", "http:// or https://"),
+    ("rate_provider_url", "https://rates.example?key=1", "http:// or https://"),
+    ("rate_provider_key", "a&base=EUR", "letters and digits"),
+    ("rate_poll_secs", "59", "at least 60"),
+    ("rate_max_jump_bps", "0", "at least 1"),
+    ("rate_stale_alarm_secs", "345600", "less than rate_max_age_secs"),
     ("default_margin_bps", "10000", "less than 10000"),
     ("access_token_secs", "59", "60 to 86400"),
     ("refresh_token_secs", "3600", "more than access_token_secs"),
@@ -96,9 +108,10 @@ fn refused(output: &Output) -> String {
     told["message"].as_str().unwrap().to_owned()
 }
 
-/// What a setting shows once it is read: a number, a list, or the text.
+/// What a setting shows once it is read: a number, a list, or the text; a key never.
 fn read(name: &str, text: &str) -> Value {
     match (name, text.parse::<u32>()) {
+        ("rate_provider_key", _) => json!("…"),
         (_, Ok(number)) => json!(number),
         ("trusted_proxies", _) => json!(text.split(',').collect::<Vec<_>>()),
         _ => json!(text),
@@ -128,7 +141,9 @@ fn flags_win_over_variables_and_those_over_the_file() {
         SETTINGS.iter().flat_map(|(name, _, _, value)| [flag(name), (*value).to_owned()]).collect();
     let of_flags = shown(&octopus(folder.path(), &variables, &flags));
     for (name, written, by_variable, by_flag) in SETTINGS {
-        assert_eq!(of_file[name], serde_json::from_str::<Value>(written).unwrap(), "{name} from the file");
+        let written = serde_json::from_str::<Value>(written).unwrap();
+        let shown = if name == "rate_provider_key" { json!("…") } else { written };
+        assert_eq!(of_file[name], shown, "{name} from the file");
         assert_eq!(of_variables[name], read(name, by_variable), "{name} from {}", variable(name));
         assert_eq!(of_flags[name], read(name, by_flag), "{name} from {}", flag(name));
     }
@@ -234,6 +249,22 @@ fn no_password_is_shown() {
         let output = octopus(folder.path(), &[("OCTOPUS_DATABASE_URL".to_owned(), url)], &[]);
         assert_eq!(shown(&output)["database_url"], shown_as);
     }
+}
+
+#[test]
+fn a_key_is_never_shown_and_the_provider_that_needs_one_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = (variable("rate_provider"), "open-exchange-rates");
+    let refused = refused(&octopus(folder.path(), std::slice::from_ref(&provider), &[]));
+    assert!(refused.contains("rate_provider_key = null cannot be used"), "{refused}");
+    for arguments in [vec![], vec!["--rate-poll-secs".to_owned(), "0".to_owned()]] {
+        let output =
+            octopus(folder.path(), &[provider.clone(), (variable("rate_provider_key"), "k3y")], &arguments);
+        let told = format!("{output:?}");
+        assert!(!told.contains("k3y"), "{told}");
+    }
+    let output = octopus(folder.path(), &[(variable("rate_provider_key"), "s3cret/k3y")], &[]);
+    assert!(!format!("{output:?}").contains("k3y"), "{output:?}");
 }
 
 const CREATE_CHARGE: &str = "mutation Charge($input: CreateChargeInput!) { createCharge(input: $input) {

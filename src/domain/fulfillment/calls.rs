@@ -20,7 +20,7 @@ use super::vendor::{Delivery, Doubt, Outcome, PurchaseRequest, Recipient, Sighti
 use crate::ctx::Deps;
 use crate::domain::vouchers::Cost;
 use crate::problem::Problem;
-use crate::store::{write};
+use crate::store::write;
 
 /// For how long a vendor is asked about a purchase that it never knew, for a success after all, in seconds.
 const WATCHED_SECS: i64 = 172_800;
@@ -239,9 +239,8 @@ fn suspension(
         }
         Finding::Fact(_) => (0, None, None, String::new()),
     };
-    let can_be_asked = known.is_none_or(|known| {
-        known.capabilities.query_by_reference || known.capabilities.idempotent_create
-    });
+    let can_be_asked = known
+        .is_none_or(|known| known.capabilities.query_by_reference || known.capabilities.idempotent_create);
     let state = match purchase.state {
         PurchaseState::NotExecuted => PurchaseState::NotExecuted,
         _ if !can_be_asked || now >= purchase.resolves_by => PurchaseState::Review,

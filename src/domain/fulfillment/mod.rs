@@ -37,5 +37,6 @@ pub use vendor::{
     Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
 };
 pub use vendors::{
-    AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor, set_vendor_status,
+    AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,
+    set_vendor_status,
 };

@@ -84,17 +84,17 @@ fn a_vendor_is_skipped_for_a_reason_that_is_told() {
         (Candidate { cost_base: None, ..well.clone() }, Skip::NoRate, Prospect::Stock),
         (Candidate { cost_base: Some(101), ..well.clone() }, Skip::BelowCost, Prospect::Stock),
         (Candidate { refused: true, ..well.clone() }, Skip::Refused, Prospect::Refused),
-        (
-            Candidate { open_until: NOW.plus_seconds(1), ..well.clone() },
-            Skip::CircuitOpen,
-            Prospect::Failing,
-        ),
+        (Candidate { open_until: NOW.plus_seconds(1), ..well.clone() }, Skip::CircuitOpen, Prospect::Failing),
         (Candidate { capacity: 0, ..well.clone() }, Skip::AtCapacity, Prospect::Busy),
     ];
     for (candidate, reason, prospect) in cases {
         let found = plan(2, 0, Some(100), &[candidate], NOW);
         assert_eq!(found.considered[0].skipped, Some(reason));
-        assert_eq!((found.from_vendors.len(), found.unsourced, found.prospect), (0, 2, prospect), "{reason:?}");
+        assert_eq!(
+            (found.from_vendors.len(), found.unsourced, found.prospect),
+            (0, 2, prospect),
+            "{reason:?}"
+        );
     }
     // On the other side of each edge.
     let at_cost = Candidate { cost_base: Some(100), open_until: NOW, capacity: 2, ..well };

@@ -78,7 +78,9 @@ pub fn read_offers(ctx: &Ctx, file: &[u8]) -> Result<Vec<NewOffer>, Vec<BadOffer
         };
         match outcome {
             Ok(offer) if seen.insert(offer.product.clone()) => offers.push(offer),
-            Ok(offer) => bad.push(BadOffer { line, reason: format!("{} stands here already", offer.product) }),
+            Ok(offer) => {
+                bad.push(BadOffer { line, reason: format!("{} stands here already", offer.product) })
+            }
             Err(reason) => bad.push(BadOffer { line, reason }),
         }
     }
@@ -166,7 +168,9 @@ impl Row<'_> {
         let number: Decimal =
             text.parse().map_err(|_| format!("{column} must be a plain decimal number, such as 0.95"))?;
         if number.is_negative() || number.scale() > 18 {
-            return Err(format!("{column} must not be negative, nor have more than 18 digits behind the point"));
+            return Err(format!(
+                "{column} must not be negative, nor have more than 18 digits behind the point"
+            ));
         }
         Ok(Some(number))
     }

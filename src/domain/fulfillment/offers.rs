@@ -114,12 +114,7 @@ async fn read(ctx: &Ctx, vendor: VendorId) -> Result<Known, Problem> {
     ))
 }
 
-fn row(
-    vendor: VendorId,
-    offer: &NewOffer,
-    there: Option<&offers::Model>,
-    now: Timestamp,
-) -> offers::Model {
+fn row(vendor: VendorId, offer: &NewOffer, there: Option<&offers::Model>, now: Timestamp) -> offers::Model {
     offers::Model {
         vendor_id: vendor,
         product_id: offer.product.clone(),

@@ -206,18 +206,14 @@ impl Sourcing<'_> {
         let health = vendor_store::find_health(self.transaction, &ids, self.sold.product).await?;
         let mut sellers = Vec::with_capacity(offers.len());
         for (known, offer) in offers {
-            let candidate = with_health(
-                candidate(&known, &offer, self.sold, self.to_base),
-                health.get(&known.row.id),
-            );
+            let candidate =
+                with_health(candidate(&known, &offer, self.sold, self.to_base), health.get(&known.row.id));
             // A vendor that is not asked whatever its limits keeps nobody waiting for its row.
             let is_asked = !plan(1, 0, self.sold.price_base, std::slice::from_ref(&candidate), self.now)
                 .from_vendors
                 .is_empty();
-            let limits = Limits {
-                per_second: known.row.requests_per_second,
-                at_once: known.row.concurrent_requests,
-            };
+            let limits =
+                Limits { per_second: known.row.requests_per_second, at_once: known.row.concurrent_requests };
             let allowance = match is_asked {
                 true => Some(vendor_store::lock_allowance(self.transaction, known.row.id, limits).await?),
                 false => None,

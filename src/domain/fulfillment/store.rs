@@ -9,13 +9,16 @@ use entity::purchases;
 use entity::state::{AttemptOutcome, PurchaseEnd, PurchaseState};
 use entity::timestamp::Timestamp;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    Value,
 };
 use serde::Serialize;
 
 use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Rows, Transaction, database_clock, expect_all, insert, json, rowset, statement};
+use crate::store::{
+    ColumnKind, Rows, Transaction, database_clock, expect_all, insert, json, rowset, statement,
+};
 
 /// How long a worker is taken to live after it was last heard of, in microseconds.
 pub(super) const LEASE_MICROS: i64 = 10_000_000;
@@ -354,8 +357,10 @@ pub(super) async fn end_attempts(
     if outcomes.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Row> =
-        outcomes.iter().map(|(unit_index, outcome)| Row { unit_index: *unit_index, outcome: *outcome }).collect();
+    let rows: Vec<Row> = outcomes
+        .iter()
+        .map(|(unit_index, outcome)| Row { unit_index: *unit_index, outcome: *outcome })
+        .collect();
     let backend = transaction.get_database_backend();
     let sql = format!(
         "UPDATE attempts SET outcome = r.outcome, ended_at = coalesce(attempts.ended_at, $3) FROM {}

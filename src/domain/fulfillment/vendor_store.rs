@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use entity::ids::VendorId;
 use entity::timestamp::Timestamp;
 use entity::{offer_costs, offers, vendor_health};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Value,
+};
 
 use super::model::{CIRCUIT_OPENS_AT, circuit_open_secs};
 use crate::store::ColumnKind::{Integer, Text};
@@ -107,10 +109,9 @@ pub(super) async fn find_health(
         .await?;
     let mut worst: HashMap<VendorId, vendor_health::Model> = HashMap::new();
     for row in rows {
-        let is_worse =
-            worst.get(&row.vendor_id).is_none_or(|there| {
-                (there.open_until, there.failures) < (row.open_until, row.failures)
-            });
+        let is_worse = worst
+            .get(&row.vendor_id)
+            .is_none_or(|there| (there.open_until, there.failures) < (row.open_until, row.failures));
         if is_worse {
             worst.insert(row.vendor_id, row);
         }
@@ -128,7 +129,8 @@ pub(super) async fn count_failure(
     let backend = transaction.get_database_backend();
     // Each row takes its turn by its key, as every writer of two of them has it.
     for subject in ["", product] {
-        let sql = "INSERT INTO vendor_health (vendor_id, product_id, failures, open_until, message, changed_at)
+        let sql =
+            "INSERT INTO vendor_health (vendor_id, product_id, failures, open_until, message, changed_at)
              VALUES ($1, $2, 1, 0, $3, $4)
              ON CONFLICT (vendor_id, product_id) DO UPDATE SET failures = vendor_health.failures + 1,
                 message = excluded.message, changed_at = excluded.changed_at
@@ -136,8 +138,9 @@ pub(super) async fn count_failure(
         let key = [vendor.to_string().into(), subject.into()];
         let values = key.clone().into_iter().chain([message.into(), now.micros().into()]);
         let row = transaction.query_one_raw(statement(backend, sql, values)).await?;
-        let failures: i32 =
-            row.ok_or_else(|| DbErr::RecordNotFound("a vendor's health".to_owned()))?.try_get("", "failures")?;
+        let failures: i32 = row
+            .ok_or_else(|| DbErr::RecordNotFound("a vendor's health".to_owned()))?
+            .try_get("", "failures")?;
         if failures >= CIRCUIT_OPENS_AT {
             let until = now.plus_seconds(circuit_open_secs(failures));
             let sql = "UPDATE vendor_health SET open_until = $3 WHERE vendor_id = $1 AND product_id = $2";
@@ -174,8 +177,7 @@ pub(super) async fn probe(
     let sql = "UPDATE vendor_health SET open_until = $4
          WHERE vendor_id = $1 AND product_id IN ('', $2) AND failures >= $3";
     let until = now.plus_seconds(secs);
-    let values =
-        [vendor.to_string().into(), product.into(), CIRCUIT_OPENS_AT.into(), until.micros().into()];
+    let values = [vendor.to_string().into(), product.into(), CIRCUIT_OPENS_AT.into(), until.micros().into()];
     transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
 }
 

@@ -160,11 +160,7 @@ fn account(command: &AddVendor) -> VendorAccount {
     }
 }
 
-async fn row(
-    ctx: &Ctx,
-    command: &AddVendor,
-    capabilities: Capabilities,
-) -> Result<vendors::Model, Problem> {
+async fn row(ctx: &Ctx, command: &AddVendor, capabilities: Capabilities) -> Result<vendors::Model, Problem> {
     let id = VendorId::from_uuid(ctx.uuid());
     let (credentials_key_id, credentials) = match command.credentials.is_empty() {
         true => (None, None),

@@ -56,13 +56,9 @@ pub fn purchase(
     disputed_micros: i64,
 ) -> Option<NewTransaction> {
     let owed = good_micros.checked_add(disputed_micros)?;
-    let all = [
-        (Account::Inventory, good_micros),
-        (Account::Disputed, disputed_micros),
-        (Account::Payable, -owed),
-    ];
-    let line =
-        |(account, amount)| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
+    let all =
+        [(Account::Inventory, good_micros), (Account::Disputed, disputed_micros), (Account::Payable, -owed)];
+    let line = |(account, amount)| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
     let lines = all.into_iter().filter(|(_, amount)| *amount != 0).map(line).collect();
     let booked = transaction(id, TransactionKind::Purchase, order, lines);
     (owed != 0).then(|| NewTransaction { reference: Some(purchase.to_string()), ..booked })

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use entity::currency::Currency;
 use entity::ids::{ChargeId, PartnerId, StockWriterId, WalletId};
+use entity::orders;
 use entity::state::DeliveryKind;
 use entity::timestamp::Timestamp;
-use entity::orders;
 use sea_orm::DbErr;
 
 use super::acceptance::{Acceptance, Accepted, settle};
@@ -333,7 +333,10 @@ impl Batch<'_> {
         fulfillment::cover(self.deps, sold, &|cost| cost_in_base(ctx, cost), missing)
     }
 
-    fn accepted(&self, Admitted { candidate: Candidate { index, order, .. }, admission }: Admitted) -> Accepted {
+    fn accepted(
+        &self,
+        Admitted { candidate: Candidate { index, order, .. }, admission }: Admitted,
+    ) -> Accepted {
         let reveal = self.tickets[index].reveal.clone();
         let next_at = (admission.covered > 0).then_some(self.now);
         Accepted { ticket: index, order, codes: admission.codes, next_at, reveal }

@@ -23,8 +23,8 @@ use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
 use crate::ctx::Deps;
 use crate::domain::feed;
 use crate::domain::fulfillment::{
-    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, VendorRefusal,
-    after_not_executed, known_by, next_try,
+    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, VendorRefusal, after_not_executed,
+    known_by, next_try,
 };
 use crate::domain::vouchers::{Cost, take_in};
 use crate::problem::Problem;
@@ -272,10 +272,7 @@ impl Concluding<'_> {
                 order.open.iter().find(|unit| unit.unit_index == index).map_or(0, |unit| unit.tries)
             };
             outcome.moved.extend(
-                sorted
-                    .codes
-                    .iter()
-                    .map(|(unit, _)| sourced_step(&order.order, *unit, tries(*unit), now)),
+                sorted.codes.iter().map(|(unit, _)| sourced_step(&order.order, *unit, tries(*unit), now)),
             );
             complete(self.hand, order, &mut outcome).await?;
         } else {
@@ -316,7 +313,13 @@ impl Concluding<'_> {
                 Item::Receipt(number) => Came::Receipt(number.clone()),
                 Item::Anomaly(reason) => Came::Nothing(reason),
             };
-            self.place(unit, came, *cost, (is_late, is_all_or_nothing && order.is_given_up(now)), &mut sorted);
+            self.place(
+                unit,
+                came,
+                *cost,
+                (is_late, is_all_or_nothing && order.is_given_up(now)),
+                &mut sorted,
+            );
         }
         Ok(sorted)
     }

@@ -88,7 +88,9 @@ pub async fn unpack(
     let (mut drafts, mut bought) = (Vec::new(), Vec::new());
     for (goods, cost) in delivery.goods.into_iter().zip(&shares) {
         let draft = match goods {
-            Goods::Code { face: Some(told), .. } | Goods::Receipt { face: Some(told), .. } if told != face => {
+            Goods::Code { face: Some(told), .. } | Goods::Receipt { face: Some(told), .. }
+                if told != face =>
+            {
                 Draft::Anomaly("its face value is another")
             }
             Goods::Code { expires_at: Some(at), .. } if at <= good_until => {

@@ -43,10 +43,8 @@ pub async fn open(deps: &Arc<Deps>, id: OrderId) -> Result<Option<Recipient>, Pr
     let order = orders::Entity::find_by_id(id).one(&deps.database.reader).await?;
     let order = order.ok_or_else(|| Problem::internal("a purchase without its order"))?;
     let (Some(sealed), Some(key)) = (&order.recipient, order.recipient_key_id) else { return Ok(None) };
-    let opened = deps
-        .feature::<Vault>()
-        .open_text(&deps.database, &place(&id.to_string()), (key, sealed))
-        .await?;
+    let opened =
+        deps.feature::<Vault>().open_text(&deps.database, &place(&id.to_string()), (key, sealed)).await?;
     let broken = || Problem::internal("a recipient opened to something else");
     let (kind, value) = opened.expose().split_once(':').ok_or_else(broken)?;
     let kind: RecipientKind = kind.parse().map_err(|_| broken())?;

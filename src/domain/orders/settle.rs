@@ -114,7 +114,10 @@ impl Outcome {
 
     /// Whether nothing of the order changes that its partner could see.
     fn is_silent(&self) -> bool {
-        self.codes.is_empty() && self.reserved.is_empty() && self.receipts.is_empty() && self.refunds.is_empty()
+        self.codes.is_empty()
+            && self.reserved.is_empty()
+            && self.receipts.is_empty()
+            && self.refunds.is_empty()
     }
 
     fn costs(&self) -> impl Iterator<Item = Cost> {

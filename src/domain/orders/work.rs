@@ -148,7 +148,9 @@ impl Hand<'_> {
         }
         let units: Vec<(i32, i32)> = given.iter().map(|(unit, _)| (*unit, 0)).collect();
         set_aside(self, order, &given).await?;
-        outcome.moved.extend(units.into_iter().map(|(unit, tries)| sourced_step(order, unit, tries, self.now)));
+        outcome
+            .moved
+            .extend(units.into_iter().map(|(unit, tries)| sourced_step(order, unit, tries, self.now)));
         Ok(())
     }
 
@@ -174,14 +176,16 @@ impl Hand<'_> {
     }
 
     fn take(self, order: &orders::Model, sourced: Sourced, outcome: &mut Outcome, done: &mut Done) {
-        let step = |unit_index, status, tries, next_at: Option<Timestamp>, resolves_by: Option<Timestamp>| UnitStep {
-            order_id: order.id,
-            unit_index,
-            status,
-            tries,
-            next_at: next_at.map(Timestamp::micros),
-            sourced_at: None,
-            resolves_by: resolves_by.map(Timestamp::micros),
+        let step = |unit_index, status, tries, next_at: Option<Timestamp>, resolves_by: Option<Timestamp>| {
+            UnitStep {
+                order_id: order.id,
+                unit_index,
+                status,
+                tries,
+                next_at: next_at.map(Timestamp::micros),
+                sourced_at: None,
+                resolves_by: resolves_by.map(Timestamp::micros),
+            }
         };
         for (unit, tries, resolves_by) in sourced.awaiting {
             outcome.moved.push(step(unit, UnitStatus::AwaitingVendor, tries, None, Some(resolves_by)));

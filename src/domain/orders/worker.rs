@@ -126,7 +126,9 @@ impl Worker {
         }
         match jobs::awaken(&self.deps).await {
             Ok(()) => *known = version,
-            Err(problem) => tracing::warn!(%problem, "waiting units could not be awakened; it is tried again"),
+            Err(problem) => {
+                tracing::warn!(%problem, "waiting units could not be awakened; it is tried again")
+            }
         }
     }
 
@@ -194,7 +196,9 @@ impl Worker {
                 Ok(recipient) => recipient,
                 Err(problem) => {
                     tracing::error!(%problem, purchase = %purchase.id, "a recipient cannot be opened");
-                    return self.leave_in_doubt(&purchase, "it was not sent: its recipient did not open").await;
+                    return self
+                        .leave_in_doubt(&purchase, "it was not sent: its recipient did not open")
+                        .await;
                 }
             };
             // The last thing before the call. Whoever slept may have lost it to others, who ask about it: so does this one.
@@ -232,7 +236,8 @@ impl Worker {
             }
             return None;
         };
-        let witness = Witness { writer: self.writer(), worker: self.id, kind, duration_micros, actor: &actor };
+        let witness =
+            Witness { writer: self.writer(), worker: self.id, kind, duration_micros, actor: &actor };
         match conclude(&self.deps, purchase, witness, fact).await {
             Ok(Next::SendAgain(again)) => Some(*again),
             Ok(Next::Ended) => None,
@@ -250,8 +255,7 @@ impl Worker {
 
     /// What is not known here is got by asking, by this worker or by others.
     async fn leave_in_doubt(&self, purchase: &purchases::Model, message: &str) {
-        let doubt =
-            fulfillment::Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
+        let doubt = fulfillment::Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
         let learnt = fulfillment::Learnt {
             kind: PurchaseCallKind::Look,
             finding: Finding::Doubt(doubt),
@@ -297,5 +301,6 @@ fn count_call(kind: PurchaseCallKind, finding: &Finding) {
         Finding::NotFound(..) => "not_found",
         Finding::Doubt(_) => "unknown",
     };
-    metrics::counter!("octopus_vendor_calls_total", "kind" => kind.as_str(), "outcome" => outcome).increment(1);
+    metrics::counter!("octopus_vendor_calls_total", "kind" => kind.as_str(), "outcome" => outcome)
+        .increment(1);
 }

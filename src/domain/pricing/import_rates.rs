@@ -1,8 +1,9 @@
 //! Importing exchange rates.
 //!
 //! What lives here: the command that reads a file of rates (base,quote,rate,as_of,source) into the table.
-//! What is always true: one bad line leaves everything as it was; rates are against the base, through which all are crossed.
-//! What is not here: asking a provider.
+//! What is always true: one bad line leaves everything as it was; rates are against the base, through which all are crossed; an
+//! older observation takes the place of a newer one only if that is asked for.
+//! What is not here: asking a provider (`poll.rs`).
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,17 +12,18 @@ use std::sync::Arc;
 use csv::StringRecord;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
-use entity::state::Environment;
+use entity::state::{Environment, RateTroubleKind};
 use entity::timestamp::Timestamp;
-use sea_orm::EntityTrait;
+use sea_orm::{DbErr, EntityTrait};
 use serde::Serialize;
 
 use super::model::BASE;
-use super::store::{RateRow, read_environment, read_rates, upsert_rates};
+use super::poll_store::end_troubles;
+use super::store::{Overwrite, RateRow, lock_rates, read_environment, upsert_rates};
 use crate::ctx::Ctx;
 use crate::domain::audit;
 use crate::problem::{Failure, Problem};
-use crate::store::{Subject, bump, write};
+use crate::store::{Subject, Transaction, bump, write};
 
 /// How far ahead an observation of a production may lie: a day may have begun elsewhere. A rate dated further ahead is a slip
 /// of the pen, and would pass for fresh until its date has come and gone.
@@ -97,46 +99,76 @@ pub struct RatesReport {
     pub imported: usize,
     /// Rates that were the same.
     pub unchanged: usize,
+    /// Rates of which a newer observation is there, which stays.
+    pub older: usize,
 }
 
-/// Imports a file of rates.
+/// Imports a file of rates; one that is older than what is there is passed over.
 ///
 /// # Errors
 /// `RatesRefusal` with every bad line; what the database says. Nothing is changed then.
 pub async fn import_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure<RatesRefusal>> {
+    import(ctx, file, Overwrite::NotNewer).await
+}
+
+/// Imports a file of rates, whatever is there.
+///
+/// # Errors
+/// `RatesRefusal` with every bad line; what the database says. Nothing is changed then.
+pub async fn replace_rates(ctx: &Ctx, file: &[u8]) -> Result<RatesReport, Failure<RatesRefusal>> {
+    import(ctx, file, Overwrite::Any).await
+}
+
+async fn import(ctx: &Ctx, file: &[u8], overwrite: Overwrite) -> Result<RatesReport, Failure<RatesRefusal>> {
     let reader = &ctx.database().reader;
     let known: HashSet<Currency> =
         entity::currencies::Entity::find().all(reader).await?.into_iter().map(|row| row.code).collect();
     // Until somebody has said what the database is for, it is judged as a production.
     let environment = read_environment(reader).await?.unwrap_or(Environment::Production);
     let judge = Judge { known: &known, environment, now: ctx.now };
-    let rows = parse(file, &judge).map_err(Failure::Refused)?;
-    let present: HashMap<(Currency, Currency), entity::exchange_rates::Model> =
-        read_rates(reader).await?.into_iter().map(|row| ((row.base, row.quote), row)).collect();
-    let same = |row: &RateRow| {
-        present.get(&(row.base, row.quote)).is_some_and(|there| {
-            there.rate == row.rate && there.source == row.source && there.as_of.micros() == row.as_of
-        })
-    };
-    let total = rows.len();
-    let changed: Vec<RateRow> = rows.into_iter().filter(|row| !same(row)).collect();
-    let report = RatesReport { imported: changed.len(), unchanged: total - changed.len() };
-    if changed.is_empty() {
-        return Ok(report);
-    }
-    let entry = audit::Entry::new(ctx, "rates.imported", "rates", &serde_json::json!(report));
-    let changed = Arc::new(changed);
-    write(&ctx.deps, move |transaction| {
-        let (changed, entry) = (Arc::clone(&changed), entry.clone());
-        Box::pin(async move {
-            upsert_rates(transaction, &changed).await?;
-            audit::record(transaction, &[entry]).await?;
-            bump(transaction, Subject::Rates).await?;
-            Ok::<(), Problem>(())
-        })
+    let rows = Arc::new(parse(file, &judge).map_err(Failure::Refused)?);
+    let in_transaction = ctx.clone();
+    let report = write::<_, Problem, _>(&ctx.deps, move |transaction| {
+        let (ctx, rows) = (in_transaction.clone(), Arc::clone(&rows));
+        Box::pin(async move { Ok(record(&ctx, transaction, &rows, overwrite).await?) })
     })
     .await?;
     Ok(report)
+}
+
+async fn record(
+    ctx: &Ctx,
+    transaction: &Transaction,
+    rows: &[RateRow],
+    overwrite: Overwrite,
+) -> Result<RatesReport, DbErr> {
+    let present: HashMap<(Currency, Currency), entity::exchange_rates::Model> =
+        lock_rates(transaction).await?.into_iter().map(|row| ((row.base, row.quote), row)).collect();
+    let (mut changed, mut report) = (Vec::new(), RatesReport::default());
+    for row in rows {
+        match present.get(&(row.base, row.quote)) {
+            Some(there) if is_same(there, row) => report.unchanged += 1,
+            Some(there) if overwrite == Overwrite::NotNewer && there.as_of.micros() > row.as_of => {
+                report.older += 1;
+            }
+            _ => changed.push(row.clone()),
+        }
+    }
+    report.imported = changed.len();
+    if changed.is_empty() {
+        return Ok(report);
+    }
+    upsert_rates(transaction, &changed, overwrite).await?;
+    // Whoever imports a rate has seen to it.
+    end_troubles(transaction, RateTroubleKind::Jump, changed.iter().map(|row| row.quote)).await?;
+    let entry = audit::Entry::new(ctx, "rates.imported", "rates", &serde_json::json!(report));
+    audit::record(transaction, &[entry]).await?;
+    bump(transaction, Subject::Rates).await?;
+    Ok(report)
+}
+
+fn is_same(there: &entity::exchange_rates::Model, row: &RateRow) -> bool {
+    there.rate == row.rate && there.source == row.source && there.as_of.micros() == row.as_of
 }
 
 fn parse(file: &[u8], judge: &Judge<'_>) -> Result<Vec<RateRow>, RatesRefusal> {

@@ -4,7 +4,7 @@
 //! What is always true: each is replaced whole; rows and version are read in one transaction; in a sandbox rates never age.
 //! What is not here: the timer (`jobs.rs`) and the formula (`model.rs`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -25,10 +25,45 @@ const OF_ITSELF: &str = "the same currency";
 
 /// How much of a currency one unit of the base buys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct BaseRate {
-    rate: Decimal,
-    source: String,
-    as_of: Timestamp,
+pub(super) struct BaseRate {
+    pub(super) rate: Decimal,
+    pub(super) source: String,
+    pub(super) as_of: Timestamp,
+}
+
+/// The currencies by the age of their rates.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    pub(super) fresh: BTreeSet<Currency>,
+    /// Those that will be too old before long.
+    pub(super) aging: BTreeSet<Currency>,
+    pub(super) stale: BTreeSet<Currency>,
+}
+
+impl Ages {
+    /// Sorts rates by when they were observed; one begins to age so many seconds before it is too old.
+    pub(super) fn of(
+        rates: impl Iterator<Item = (Currency, Timestamp)>,
+        max_age_secs: Option<u32>,
+        alarm_secs: u32,
+        now: Timestamp,
+    ) -> Self {
+        let mut ages = Self::default();
+        for (currency, as_of) in rates {
+            let group = match max_age_secs {
+                Some(limit) if is_older(as_of, limit, now) => &mut ages.stale,
+                Some(limit) if is_older(as_of, limit.saturating_sub(alarm_secs), now) => &mut ages.aging,
+                _ => &mut ages.fresh,
+            };
+            group.insert(currency);
+        }
+        ages
+    }
+
+    /// The currencies to raise an alarm of.
+    pub(super) fn alarming(&self) -> BTreeSet<Currency> {
+        self.aging.union(&self.stale).copied().collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -90,10 +125,30 @@ impl Live {
             }
             [first, ..] => first.source.clone(),
         };
-        let too_old = |secs: u32| now > as_of.plus_seconds(i64::from(secs));
-        let stale = rates.max_age_secs.is_some_and(too_old);
+        let stale = rates.max_age_secs.is_some_and(|secs| is_older(as_of, secs, now));
         Some(ExchangeRate { rate, source, as_of, stale })
     }
+
+    /// How old a rate may be, in seconds; `None` without limit.
+    pub(super) fn max_age_secs(&self) -> Option<u32> {
+        self.rates.load().max_age_secs
+    }
+
+    /// Every rate against the base, by currency.
+    pub(super) fn list(&self) -> BTreeMap<Currency, BaseRate> {
+        self.rates.load().of_base.iter().map(|(currency, found)| (*currency, found.clone())).collect()
+    }
+
+    /// The currencies by the age of their rates; one begins to age this long before it is too old.
+    pub(super) fn ages(&self, now: Timestamp, alarm_secs: u32) -> Ages {
+        let rates = self.rates.load();
+        let observed = rates.of_base.iter().map(|(currency, found)| (*currency, found.as_of));
+        Ages::of(observed, rates.max_age_secs, alarm_secs, now)
+    }
+}
+
+fn is_older(as_of: Timestamp, secs: u32, now: Timestamp) -> bool {
+    now > as_of.plus_seconds(i64::from(secs))
 }
 
 /// The rate from one currency to another as orders would use it now; `None` if either has none.

@@ -21,6 +21,8 @@ use num_traits::{One, Signed, ToPrimitive, Zero};
 pub const BASE: Currency = Currency::USD;
 /// Digits that a crossed rate keeps.
 const SIGNIFICANT_DIGITS: u32 = 18;
+/// Digits that a rate keeps which is crossed again later: so many more that crossing it gives what the very rates would.
+const GUARDED_DIGITS: u32 = 24;
 /// Hundredths of a per cent in the whole.
 const WHOLE_BPS: i32 = 10_000;
 
@@ -88,6 +90,33 @@ pub fn unit_price(factors: &Factors) -> Option<UnitPrice> {
     })
 }
 
+/// How a unit price grows with the face value: `face × factor + fee` in the settlement currency, rounded half up to its minor
+/// unit, is the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceLine {
+    /// Units of the settlement currency for one of the face currency: discount, rate and margin.
+    pub factor: Decimal,
+    /// Added to each unit, in the settlement currency.
+    pub fee: Decimal,
+}
+
+/// The line on which a unit price lies, with 24 significant digits; `None` if it cannot be counted.
+pub fn price_line(factors: &Factors) -> Option<PriceLine> {
+    let whole = ten_to(factors.discount.scale());
+    let marked_up = BigInt::from(factors.rate.mantissa()) * (BigInt::from(WHOLE_BPS) + factors.margin_bps);
+    let denominator = ten_to(factors.rate.scale()) * BigInt::from(WHOLE_BPS);
+    let share = &whole - BigInt::from(factors.discount.mantissa());
+    let fee = BigInt::from(factors.fee_minor) * &marked_up;
+    let fee = match fee.is_zero() {
+        true => Decimal::ZERO,
+        false => {
+            let minor = ten_to(factors.face.currency.minor_units());
+            quantise(&fee, &(&denominator * minor), GUARDED_DIGITS)?
+        }
+    };
+    Some(PriceLine { factor: quantise(&(share * marked_up), &(whole * denominator), GUARDED_DIGITS)?, fee })
+}
+
 /// The share of an amount, rounded half up to its minor unit, for show; `None` if it cannot be counted.
 pub fn discount_amount(total: Money, discount: Decimal) -> Option<Money> {
     let share = BigInt::from(total.minor) * BigInt::from(discount.mantissa());
@@ -105,21 +134,33 @@ fn round_half_up(numerator: &BigInt, denominator: &BigInt) -> BigInt {
 /// The rate from one currency to another, crossed through the base and quantised half up to 18 significant digits;
 /// `base_to_from` and `base_to_to` are the units of each for one of the base. `None` if one of them is not positive.
 pub fn cross(base_to_from: Decimal, base_to_to: Decimal) -> Option<Decimal> {
+    crossed(base_to_from, base_to_to, SIGNIFICANT_DIGITS)
+}
+
+/// The same, to be crossed again: quantised to 24 significant digits.
+pub(super) fn cross_guarded(base_to_from: Decimal, base_to_to: Decimal) -> Option<Decimal> {
+    crossed(base_to_from, base_to_to, GUARDED_DIGITS)
+}
+
+fn crossed(base_to_from: Decimal, base_to_to: Decimal, digits: u32) -> Option<Decimal> {
     if base_to_from.mantissa() <= 0 || base_to_to.mantissa() <= 0 {
         return None;
     }
     let numerator = BigInt::from(base_to_to.mantissa()) * ten_to(base_to_from.scale());
     let denominator = BigInt::from(base_to_from.mantissa()) * ten_to(base_to_to.scale());
-    quantise(&numerator, &denominator)
+    quantise(&numerator, &denominator, digits)
 }
 
-/// A positive fraction as a decimal of 18 significant digits, rounded half up.
-fn quantise(numerator: &BigInt, denominator: &BigInt) -> Option<Decimal> {
-    let least = ten_to(SIGNIFICANT_DIGITS.saturating_sub(1));
-    let beyond = ten_to(SIGNIFICANT_DIGITS);
+/// A positive fraction as a decimal of this many significant digits, rounded half up.
+fn quantise(numerator: &BigInt, denominator: &BigInt, significant: u32) -> Option<Decimal> {
+    let least = ten_to(significant.saturating_sub(1));
+    let beyond = ten_to(significant);
     let digits = |number: &BigInt| i32::try_from(number.abs().to_string().len()).ok();
     // One digit more or less is put right below.
-    let mut scale = 18_i32.checked_sub(digits(numerator)?)?.checked_add(digits(denominator)?)?;
+    let mut scale = i32::try_from(significant)
+        .ok()?
+        .checked_sub(digits(numerator)?)?
+        .checked_add(digits(denominator)?)?;
     let shifted = |scale: i32| {
         let power = ten_to(scale.unsigned_abs());
         let (over, under) = if scale < 0 { (BigInt::one(), power) } else { (power, BigInt::one()) };

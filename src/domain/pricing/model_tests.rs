@@ -60,6 +60,9 @@ fn check(factors: &Factors) {
     let sum = price.sales_minor + price.fx_minor + price.fee_minor + price.rounding_minor;
     assert_eq!(sum, price.unit_minor);
     assert!((0..=3).contains(&price.rounding_minor), "{factors:?}");
+    let line = price_line(factors).unwrap();
+    let on_line = big(factors.face.decimal()) * big(line.factor) + big(line.fee);
+    assert_eq!(minor(&on_line, factors.currency, RoundingMode::HalfUp), unit, "{factors:?} {line:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use entity::money::Money;
 use entity::timestamp::Timestamp;
 
 use super::live::Live;
-use super::model::{BASE, Factors, Subjects, share_as_bps, unit_price};
+use super::model::{BASE, Factors, PriceLine, Subjects, price_line, share_as_bps, unit_price};
 use super::refusals::PriceRefusal;
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Product};
@@ -52,6 +52,20 @@ pub struct Price {
     pub unit_fee_minor: i64,
     /// Of it: what rounding leaves.
     pub unit_rounding_minor: i64,
+}
+
+impl Price {
+    /// How it grows with the face value; `None` if that cannot be counted.
+    pub fn line(&self) -> Option<PriceLine> {
+        price_line(&Factors {
+            face: self.face,
+            discount: self.discount,
+            fee_minor: self.fee_minor,
+            currency: self.currency,
+            rate: self.rate,
+            margin_bps: self.margin_bps,
+        })
+    }
 }
 
 /// How face currency becomes settlement currency.

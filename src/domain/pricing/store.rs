@@ -10,7 +10,7 @@ use entity::decimal::Decimal;
 use entity::ids::{ChargeId, OrderId, PartnerId};
 use entity::state::Environment;
 use entity::timestamp::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::store::ColumnKind::{Integer, Text};
@@ -20,6 +20,17 @@ pub(super) async fn read_rates(
     connection: &impl ConnectionTrait,
 ) -> Result<Vec<entity::exchange_rates::Model>, DbErr> {
     entity::exchange_rates::Entity::find().all(connection).await
+}
+
+/// The same, locked against others who would write them. SQLite has one writer, and locks nothing.
+pub(super) async fn lock_rates(
+    transaction: &Transaction,
+) -> Result<Vec<entity::exchange_rates::Model>, DbErr> {
+    entity::exchange_rates::Entity::find()
+        .order_by_asc(entity::exchange_rates::Column::Quote)
+        .lock_exclusive()
+        .all(transaction)
+        .await
 }
 
 pub(super) async fn read_rules(
@@ -211,8 +222,28 @@ pub(super) struct RateRow {
     pub(super) imported_at: i64,
 }
 
-pub(super) async fn upsert_rates(connection: &impl ConnectionTrait, rows: &[RateRow]) -> Result<(), DbErr> {
-    let backend = connection.get_database_backend();
+/// Which rates that are there give way to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overwrite {
+    /// Those that were not observed later.
+    NotNewer,
+    /// All.
+    Any,
+}
+
+pub(super) async fn upsert_rates(
+    transaction: &Transaction,
+    rows: &[RateRow],
+    overwrite: Overwrite,
+) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let backend = transaction.get_database_backend();
+    let guard = match overwrite {
+        Overwrite::NotNewer => "WHERE exchange_rates.as_of <= excluded.as_of",
+        Overwrite::Any => "",
+    };
     let columns = [
         ("base", Text),
         ("quote", Text),
@@ -225,10 +256,10 @@ pub(super) async fn upsert_rates(connection: &impl ConnectionTrait, rows: &[Rate
     let sql = format!(
         "INSERT INTO exchange_rates ({names}) SELECT {names} FROM {} WHERE true
          ON CONFLICT (base, quote) DO UPDATE SET rate = excluded.rate, source = excluded.source,
-           as_of = excluded.as_of, imported_at = excluded.imported_at",
+           as_of = excluded.as_of, imported_at = excluded.imported_at {guard}",
         rowset(backend, 1, "r", &columns)
     );
-    connection.execute_raw(statement(backend, sql, [json(rows)])).await.map(drop)
+    transaction.execute_raw(statement(backend, sql, [json(rows)])).await.map(drop)
 }
 
 /// Sets a rule: a new row, or the new value of the one that is there. Answers the row as it is now.

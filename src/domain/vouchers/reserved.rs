@@ -45,10 +45,7 @@ pub async fn reserve(
 ///
 /// # Errors
 /// What the database says.
-pub async fn find_reserved(
-    transaction: &Transaction,
-    order: OrderId,
-) -> Result<Vec<vouchers::Model>, DbErr> {
+pub async fn find_reserved(transaction: &Transaction, order: OrderId) -> Result<Vec<vouchers::Model>, DbErr> {
     vouchers::Entity::find()
         .filter(vouchers::Column::OrderId.eq(order))
         .filter(vouchers::Column::State.eq(VoucherState::Reserved))

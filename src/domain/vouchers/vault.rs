@@ -23,7 +23,8 @@ use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::keys_store;
 use super::model::{identity, join};
 use super::sealing::{
-    Place, canary, canary_binding, cipher, data_key_binding, digest, open, place_binding, seal, voucher_binding,
+    Place, canary, canary_binding, cipher, data_key_binding, digest, open, place_binding, seal,
+    voucher_binding,
 };
 use super::secret::{Contents, Opened, Secret};
 use crate::clock::{Clock, Ids};

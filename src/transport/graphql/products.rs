@@ -200,7 +200,7 @@ impl Product {
 }
 
 /// What the calling partner pays for one unit; `currency` is its default if absent. `None` while it cannot be told.
-pub(in crate::transport) fn unit_price(
+fn unit_price(
     ctx: &Ctx,
     product: &catalog::Product,
     face: entity::money::Money,

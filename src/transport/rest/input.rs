@@ -205,6 +205,19 @@ impl Parameters {
         self.parse(name, wanted)
     }
 
+    /// A currency.
+    pub fn currency(&self, name: &str) -> Result<Option<Currency>, ProblemDetails> {
+        self.parse(name, "an active ISO 4217 code in capitals, such as USD")
+    }
+
+    /// One of a few words; none is the first of them.
+    pub fn word_or_first<'w>(&self, name: &str, words: &[&'w str]) -> Result<&'w str, ProblemDetails> {
+        let given = self.text(name).or(words.first().copied());
+        words.iter().copied().find(|word| given == Some(*word)).ok_or_else(|| {
+            ProblemDetails::of_input(name, format!("`{name}` must be one of {}", listed(words)))
+        })
+    }
+
     /// A country. One that is not known is an empty page; what is no country's code at all is refused, as in GraphQL.
     pub fn country(&self, name: &str) -> Result<Option<String>, ProblemDetails> {
         let country =

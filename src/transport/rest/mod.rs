@@ -115,7 +115,10 @@ pub static ROUTES: &[Route] = &[
         points: NARROWED_PAGE_POINTS,
         ..page("/api/v1/products", products::LIST, |call| Box::pin(products::list(call)))
     },
-    read("/api/v1/products/{id}", |call| Box::pin(products::get(call))),
+    Route {
+        parameters: products::GET,
+        ..read("/api/v1/products/{id}", |call| Box::pin(products::get(call)))
+    },
     change("/api/v1/charges", Some(charges::CREATE), |call| Box::pin(charges::create(call))),
     read("/api/v1/charges/{id}", |call| Box::pin(charges::get(call))),
     // Orders are bounded by their desks, not by a rate: an order costs one point.

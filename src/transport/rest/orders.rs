@@ -26,7 +26,7 @@ use crate::domain::orders::{
 };
 use crate::domain::vouchers::{Opened, Secret, vault};
 use crate::problem::{Failure, Problem};
-use crate::store::encode_cursor;
+use crate::store::{PageRequest, Slice, encode_cursor};
 
 /// What placing an order takes.
 pub const PLACE: &[&str] = &[
@@ -42,7 +42,9 @@ pub const PLACE: &[&str] = &[
     "failure_policy",
 ];
 /// What orders are asked for by.
-pub const LIST: &[&str] = &["reference", "created_since", "cursor", "limit"];
+pub const LIST: &[&str] = &["reference", "created_since", "sort", "cursor", "limit"];
+/// How a page of orders may be sorted; the first is what is meant if nothing is said.
+const SORTS: [&str; 2] = ["newest_first", "oldest_first"];
 
 /// How long an order is waited for unless the caller says.
 const DEFAULT_WAIT_MS: i32 = 900;
@@ -255,10 +257,20 @@ async fn list_since(call: &Call) -> Outcome {
     let Call { ctx, parameters, .. } = call;
     let filter =
         OrderFilter { created_since: parameters.instant("created_since")?, ..OrderFilter::default() };
-    let page = queries::list(ctx, &filter, &parameters.page()?)
-        .await
-        .map_err(|problem| ProblemDetails::from(problem).renamed("after", "cursor"))?;
-    let last = page.items.last().filter(|_| page.has_next);
+    let oldest_first = parameters.word_or_first("sort", &SORTS)? == "oldest_first";
+    let mut wanted = parameters.page()?;
+    if oldest_first {
+        // The list itself is newest first: its end is the other one's beginning.
+        wanted = PageRequest { slice: Slice::Last, before: wanted.after.take(), ..wanted };
+    }
+    let mut page = queries::list(ctx, &filter, &wanted).await.map_err(|problem| {
+        ProblemDetails::from(problem).renamed("after", "cursor").renamed("before", "cursor")
+    })?;
+    let goes_on = if oldest_first { page.has_previous } else { page.has_next };
+    if oldest_first {
+        page.items.reverse();
+    }
+    let last = page.items.last().filter(|_| goes_on);
     let next_cursor = last.map(|order| encode_cursor(&order.id.to_string()));
     let data = page.items.iter().map(|order| Order::of(order, None)).collect::<Result<Vec<_>, _>>()?;
     Answer::ok(&List { data, next_cursor })

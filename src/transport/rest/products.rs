@@ -16,12 +16,15 @@ use super::problem_details::ProblemDetails;
 use super::shapes::{List, Money};
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Denomination as Values, ProductFilter, ProductOrder, Snapshot};
+use crate::domain::pricing;
 use crate::problem::Problem;
 use crate::store::encode_cursor;
-use crate::transport::graphql::products::{recipient_form, unit_price};
+use crate::transport::graphql::products::recipient_form;
 
 /// What a page of products is asked for by.
-pub const LIST: &[&str] = &["country", "category", "brand", "search", "cursor", "limit"];
+pub const LIST: &[&str] = &["country", "category", "brand", "search", "currency", "cursor", "limit"];
+/// What a product is asked for by.
+pub const GET: &[&str] = &["currency"];
 
 #[derive(Serialize)]
 struct Named<'a> {
@@ -62,6 +65,25 @@ struct Stock {
 struct Price {
     face_value: Money,
     unit_price: Money,
+    factor: Decimal,
+    fee: Decimal,
+}
+
+impl Price {
+    /// What a unit costs the calling partner, in its default currency if none is asked for; `None` while it cannot be told.
+    fn of(
+        ctx: &Ctx,
+        product: &catalog::Product,
+        face: entity::money::Money,
+        currency: Option<Currency>,
+    ) -> Option<Self> {
+        let actor = ctx.partner().ok()?;
+        let currency = currency.unwrap_or(actor.default_currency);
+        let price = pricing::price(ctx, actor.partner, product, face, currency).ok()?;
+        let line = price.line()?;
+        let unit_price = Money::from_minor(price.unit_price_minor, currency);
+        Some(Self { face_value: face.into(), unit_price, factor: line.factor, fee: line.fee })
+    }
 }
 
 #[derive(Serialize)]
@@ -87,9 +109,7 @@ struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
-    fn of(ctx: &Ctx, snapshot: &Snapshot, product: &'a catalog::Product) -> Self {
-        let face = product.least_face_value();
-        let unit_price = unit_price(ctx, product, face, None);
+    fn of(ctx: &Ctx, snapshot: &Snapshot, product: &'a catalog::Product, currency: Option<Currency>) -> Self {
         Self {
             id: &product.id,
             name: &product.name,
@@ -110,7 +130,7 @@ impl<'a> Product<'a> {
                 available: snapshot.available(&product.id).max(0),
                 max_quantity: snapshot.max_quantity(product),
             },
-            price: unit_price.map(|price| Price { face_value: face.into(), unit_price: price.into() }),
+            price: Price::of(ctx, product, product.least_face_value(), currency),
             updated_at: product.updated_at,
         }
     }
@@ -153,20 +173,22 @@ pub async fn list(call: Call) -> Outcome {
         search: text("search"),
         ..ProductFilter::default()
     };
+    let currency = parameters.currency("currency")?;
     let snapshot = ctx.feature::<catalog::Live>().snapshot();
     let page =
         snapshot.list_products(&filter, ProductOrder::default(), &parameters.page()?).map_err(|problem| {
             ProblemDetails::from(problem).renamed("after", "cursor").renamed("filter.search", "search")
         })?;
     let next = page.items.last().filter(|_| page.has_next).map(|last| encode_cursor(&last.key));
-    let data = page.items.iter().map(|listed| Product::of(ctx, &snapshot, &listed.item)).collect();
+    let data = page.items.iter().map(|listed| Product::of(ctx, &snapshot, &listed.item, currency)).collect();
     Answer::ok(&List { data, next_cursor: next })
 }
 
 /// `GET /api/v1/products/{id}`
 pub async fn get(call: Call) -> Outcome {
     call.ctx.require(Scope::CatalogRead)?;
+    let currency = call.parameters.currency("currency")?;
     let snapshot = call.ctx.feature::<catalog::Live>().snapshot();
     let product = snapshot.product(&call.id).ok_or_else(Problem::not_found)?;
-    Answer::ok(&Product::of(&call.ctx, &snapshot, product))
+    Answer::ok(&Product::of(&call.ctx, &snapshot, product, currency))
 }

@@ -53,9 +53,9 @@ both_databases! {
 
         std::fs::write(&file, format!("{heading}\nUSD,JPY,160.5,2026-11-22T09:00:00Z,own\n")).unwrap();
         let report = octopus(&app, &["--json", "rates", "import", path]).await.json();
-        assert_eq!(report, json!({ "imported": 1, "unchanged": 0 }));
+        assert_eq!(report, json!({ "imported": 1, "unchanged": 0, "older": 0 }));
         let report = octopus(&app, &["--json", "rates", "import", path]).await.json();
-        assert_eq!(report, json!({ "imported": 0, "unchanged": 1 }));
+        assert_eq!(report, json!({ "imported": 0, "unchanged": 1, "older": 0 }));
         until("the server uses the new rate", async || {
             (rate(&partner, "USD", "JPY").await.text("exchangeRate.rate") == "160.5").then_some(())
         }).await;
@@ -64,6 +64,28 @@ both_databases! {
         assert_eq!(crossed.text("exchangeRate.asOf"), "2026-09-29T00:00:00.000000Z");
         assert_eq!(app.database.number("SELECT count(*) FROM audit_log WHERE action = 'rates.imported'
             AND detail LIKE '%\"imported\":1,%'").await, 1);
+    }
+
+    /// A file that lay about for a day would put yesterday's rate over today's.
+    async fn an_older_rate_is_passed_over_unless_it_is_to_replace_what_is_there(app: SmallCatalog) {
+        let file = app.database.folder.path().join("rates.csv");
+        let path = file.to_str().unwrap();
+        let heading = "base,quote,rate,as_of,source";
+        let import = async |lines: &str, words: &[&str]| {
+            std::fs::write(&file, format!("{heading}\n{lines}\n")).unwrap();
+            octopus(&app, &[&["--json", "rates", "import", path], words].concat()).await.json()
+        };
+        let rates = |rate: &str| format!("SELECT count(*) FROM exchange_rates WHERE quote = 'JPY' AND rate = '{rate}'");
+        import("USD,JPY,160.5,2026-11-22T09:00:00Z,own", &[]).await;
+        let report = import("USD,JPY,150,2026-11-22T08:59:59Z,own\nUSD,EUR,0.9,2026-11-22,own", &[]).await;
+        assert_eq!(report, json!({ "imported": 1, "unchanged": 0, "older": 1 }));
+        assert_eq!(app.database.number(&rates("160.5")).await, 1);
+        // At one instant the later word counts: a slip is put right without ado.
+        let report = import("USD,JPY,160.6,2026-11-22T09:00:00Z,own", &[]).await;
+        assert_eq!(report, json!({ "imported": 1, "unchanged": 0, "older": 0 }));
+        let report = import("USD,JPY,150,2026-11-22T08:59:59Z,own", &["--replace"]).await;
+        assert_eq!(report, json!({ "imported": 1, "unchanged": 0, "older": 0 }));
+        assert_eq!(app.database.number(&rates("150")).await, 1);
     }
 
     /// In a production rates have an age limit of four days; the bundled ones are older.

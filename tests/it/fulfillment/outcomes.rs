@@ -29,10 +29,15 @@ async fn play(app: &TestApp, case: &Case) {
     let vendor = TestVendor::open(app, "only").await;
     vendor.sell(app, &[(EURO_20, &format!("sandbox_{}", case.behaviour))]).await;
     let before = funds(&partner, "EUR").await;
-    let placed = order(&partner, json!({ "productId": EURO_20, "currency": "EUR", "reference": "one", "waitMs": 0 })).await;
+    let placed =
+        order(&partner, json!({ "productId": EURO_20, "currency": "EUR", "reference": "one", "waitMs": 0 }))
+            .await;
     placed.payload("createOrder");
     let ended = end(app, &partner, "one").await;
-    let calls = app.database.texts("SELECT kind || ' ' || outcome || ': ' || message AS line FROM purchase_calls ORDER BY n").await;
+    let calls = app
+        .database
+        .texts("SELECT kind || ' ' || outcome || ': ' || message AS line FROM purchase_calls ORDER BY n")
+        .await;
     assert_eq!(ended.text("order.status"), case.status, "{}: {calls:#?}", case.behaviour);
     let purchase = app.database.texts("SELECT state || ' ' || ended_by AS line FROM purchases").await;
     assert_eq!(purchase, [case.purchase], "{}", case.behaviour);

@@ -152,6 +152,12 @@ both_databases! {
         assert_eq!(references(&rest), ["r2"]);
         assert_eq!(rest.body["next_cursor"], Value::Null);
         assert_eq!(references(&partner.get("/api/v1/orders").await), ["r3", "r2", "r1"]);
+        assert_eq!(references(&partner.get("/api/v1/orders?sort=newest_first").await), ["r3", "r2", "r1"]);
+        let oldest = partner.get("/api/v1/orders?sort=oldest_first&limit=2").await;
+        assert_eq!(references(&oldest), ["r1", "r2"]);
+        let cursor = oldest.body["next_cursor"].as_str().unwrap();
+        let rest = partner.get(&format!("/api/v1/orders?sort=oldest_first&limit=2&cursor={cursor}")).await;
+        assert_eq!((references(&rest), &rest.body["next_cursor"]), (vec!["r3".to_owned()], &Value::Null));
         assert_eq!(app.reveal_count().await, before);
 
         let named = partner.get("/api/v1/orders?reference=r1").await;

@@ -1,9 +1,10 @@
 //! Adapters, each on a replica of its vendor: the contract that all owe (`contract.rs`), and what is peculiar to one.
-//! Always true: no test needs a database or the network. Not here: what follows from what an adapter says.
+//! Always true: no test needs the network. Not here: what follows from what an adapter says.
 
 mod behaviours;
 mod contract;
 mod hostile;
+mod octopus;
 mod program;
 mod reloadly;
 mod reloadly_replica;
