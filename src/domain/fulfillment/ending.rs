@@ -185,6 +185,17 @@ impl LockedPurchase {
     }
 }
 
+/// What a fact says of how its vendor is.
+#[derive(Debug, Clone, Copy)]
+pub enum Sign<'a> {
+    /// It answers.
+    Well,
+    /// It refused.
+    Refused(&'a VendorRefusal),
+    /// It never came to have the purchase.
+    Silent,
+}
+
 /// Writes down a call that told a fact, and what the fact says of its vendor's health.
 ///
 /// # Errors
@@ -194,19 +205,20 @@ pub async fn record_fact(
     now: Timestamp,
     purchase: &purchases::Model,
     call: &entity::purchase_calls::Model,
-    refusal: Option<&VendorRefusal>,
+    sign: Sign<'_>,
 ) -> Result<(), DbErr> {
     store::record_call(transaction, call).await?;
     let subject = (purchase.vendor_id, purchase.product_id.as_str());
-    match refusal {
-        Some(VendorRefusal { kind: RefusalKind::TooMany, retry_after_secs, .. }) => {
+    match sign {
+        Sign::Silent => Ok(()),
+        Sign::Refused(VendorRefusal { kind: RefusalKind::TooMany, retry_after_secs, .. }) => {
             let secs = retry_after_secs.map(|secs| secs.min(LONGEST_REST_SECS));
             let secs = secs.and_then(|secs| i64::try_from(secs).ok()).unwrap_or(REST_SECS);
             vendor_store::rest(transaction, purchase.vendor_id, secs).await
         }
-        Some(refusal) if refusal.kind.is_passing() => {
+        Sign::Refused(refusal) if refusal.kind.is_passing() => {
             vendor_store::count_failure(transaction, now, subject, &refusal.message).await
         }
-        Some(_) | None => vendor_store::count_answer(transaction, now, subject).await,
+        Sign::Refused(_) | Sign::Well => vendor_store::count_answer(transaction, now, subject).await,
     }
 }

@@ -23,7 +23,7 @@ mod vendors;
 
 pub use crate::domain::vouchers::{Contents, Cost, Secret};
 pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
-pub use ending::{LockedPurchase, Made, known_by, lock, record_fact};
+pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use jobs::{VENDORS_EVERY, watch};
 pub use live::{KnownOffer, KnownVendor, Live, refresh};
 pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};

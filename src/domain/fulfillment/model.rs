@@ -83,8 +83,10 @@ pub struct Candidate {
     pub open_until: Timestamp,
     /// How many units it takes right now, by its limits.
     pub capacity: i32,
-    /// How many units of these it has refused for good.
+    /// Whether it has refused these units for good.
     pub refused: bool,
+    /// Whether a purchase of these units was lost on the way to it: others are tried before it is tried again.
+    pub lost: bool,
 }
 
 /// Why a vendor is not bought from.
@@ -186,9 +188,16 @@ pub fn plan(
 }
 
 /// By cost, then health, then priority; the id settles the rest, so that a plan repeats.
-fn rank(candidate: &Candidate) -> (bool, i64, i32, i32, VendorId) {
+fn rank(candidate: &Candidate) -> (bool, bool, i64, i32, i32, VendorId) {
     let cost = candidate.cost_base.unwrap_or(i64::MAX);
-    (candidate.cost_base.is_none(), cost, candidate.failures, candidate.priority, candidate.vendor)
+    (
+        candidate.cost_base.is_none(),
+        candidate.lost,
+        cost,
+        candidate.failures,
+        candidate.priority,
+        candidate.vendor,
+    )
 }
 
 fn judge(candidate: &Candidate, price_base: Option<i64>, now: Timestamp) -> Option<Skip> {

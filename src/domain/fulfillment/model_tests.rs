@@ -34,6 +34,7 @@ fn candidate(number: u128, cost: i64) -> Candidate {
         open_until: NOW,
         capacity: i32::MAX,
         refused: false,
+        lost: false,
     }
 }
 
@@ -70,6 +71,10 @@ fn own_stock_goes_first_then_the_cheapest_the_healthiest_and_the_preferred() {
     let order: Vec<&str> = found.considered.iter().map(|one| one.vendor.as_str()).collect();
     let expected = [4, 3, 2, 1].map(|number| vendor(number).to_string());
     assert_eq!(order, expected.each_ref().map(String::as_str));
+
+    let lost = Candidate { lost: true, ..candidate(5, 1) };
+    let after = plan(1, 0, Some(100), &[lost, second.clone()], NOW);
+    assert_eq!(after.from_vendors, [(1, 1)], "whom a purchase did not reach is tried last");
 
     let few = plan(4, 9, Some(100), &[second], NOW);
     assert_eq!((few.from_stock, few.from_vendors.len()), (4, 0));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use entity::ids::{PurchaseId, VendorId, WorkerId};
 use entity::money::Money;
-use entity::state::{DeliveryKind, FailurePolicy, OfferStatus, PurchaseState};
+use entity::state::{AttemptOutcome, DeliveryKind, FailurePolicy, OfferStatus, PurchaseState};
 use entity::timestamp::Timestamp;
 use entity::{orders, purchases, vendor_health};
 use sea_orm::DbErr;
@@ -95,6 +95,7 @@ fn candidate(vendor: &KnownVendor, offer: &KnownOffer, sold: Sold<'_>, to_base: 
         open_until: Timestamp::from_micros(i64::MIN),
         capacity: i32::MAX,
         refused: false,
+        lost: false,
     }
 }
 
@@ -129,6 +130,15 @@ pub struct Sourcing<'a> {
     pub sold: Sold<'a>,
     /// How costs are compared.
     pub to_base: ToBase<'a>,
+}
+
+/// What was tried for a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Past {
+    /// Vendors that have refused it for good.
+    refused: BTreeSet<VendorId>,
+    /// Vendors that a purchase of it never reached.
+    lost: BTreeSet<VendorId>,
 }
 
 /// A vendor that could be asked, with what is left of its limits.
@@ -169,8 +179,8 @@ impl Sourcing<'_> {
             return Ok(sourced);
         }
         let mut attempts = Vec::new();
-        for (refused, group) in self.groups(units, &sellers).await? {
-            self.plan_group(&mut sellers, &refused, &group, &mut sourced, &mut attempts);
+        for (past, group) in self.groups(units, &sellers).await? {
+            self.plan_group(&mut sellers, &past, &group, &mut sourced, &mut attempts);
         }
         let is_lost = sourced.unsourced.iter().any(|(_, prospect)| *prospect == Prospect::Refused);
         if is_lost && self.order.failure_policy == FailurePolicy::AllOrNothing {
@@ -223,27 +233,32 @@ impl Sourcing<'_> {
         Ok(sellers)
     }
 
-    /// The units by the vendors that have refused them for good.
+    /// The units by what was tried for them.
     async fn groups(
         &self,
         units: &[WantedUnit],
         sellers: &[Seller],
-    ) -> Result<BTreeMap<BTreeSet<VendorId>, Vec<WantedUnit>>, DbErr> {
-        let mut refused: HashMap<i32, BTreeSet<VendorId>> = HashMap::new();
+    ) -> Result<BTreeMap<Past, Vec<WantedUnit>>, DbErr> {
+        let mut pasts: HashMap<i32, Past> = HashMap::new();
         if units.iter().any(|unit| unit.tries > 0) {
-            for past in store::find_refusals(self.transaction, self.order.id).await? {
-                let by = refused.entry(past.unit_index).or_default();
-                match past.refusal.as_deref().and_then(RefusalKind::parse) {
+            for attempt in store::find_past_attempts(self.transaction, self.order.id).await? {
+                let past = pasts.entry(attempt.unit_index).or_default();
+                match attempt.refusal.as_deref().and_then(RefusalKind::parse) {
+                    _ if attempt.outcome == AttemptOutcome::NotExecuted => {
+                        past.lost.insert(attempt.vendor_id);
+                    }
                     // No vendor would say otherwise.
-                    Some(RefusalKind::BadRecipient) => by.extend(sellers.iter().map(|one| one.known.row.id)),
+                    Some(RefusalKind::BadRecipient) => {
+                        past.refused.extend(sellers.iter().map(|one| one.known.row.id));
+                    }
                     Some(kind) if kind.is_passing() => {}
-                    Some(_) | None => drop(by.insert(past.vendor_id)),
+                    Some(_) | None => drop(past.refused.insert(attempt.vendor_id)),
                 }
             }
         }
-        let mut groups: BTreeMap<BTreeSet<VendorId>, Vec<WantedUnit>> = BTreeMap::new();
+        let mut groups: BTreeMap<Past, Vec<WantedUnit>> = BTreeMap::new();
         for unit in units {
-            groups.entry(refused.remove(&unit.index).unwrap_or_default()).or_default().push(*unit);
+            groups.entry(pasts.remove(&unit.index).unwrap_or_default()).or_default().push(*unit);
         }
         Ok(groups)
     }
@@ -251,7 +266,7 @@ impl Sourcing<'_> {
     fn plan_group(
         &self,
         sellers: &mut [Seller],
-        refused: &BTreeSet<VendorId>,
+        past: &Past,
         group: &[WantedUnit],
         sourced: &mut Sourced,
         attempts: &mut Vec<(PurchaseId, entity::ids::OrderId, i32, i32)>,
@@ -260,7 +275,8 @@ impl Sourcing<'_> {
             .iter()
             .map(|seller| Candidate {
                 capacity: seller.capacity(),
-                refused: refused.contains(&seller.known.row.id),
+                refused: past.refused.contains(&seller.known.row.id),
+                lost: past.lost.contains(&seller.known.row.id),
                 ..seller.candidate.clone()
             })
             .collect();

@@ -139,28 +139,30 @@ fn purchase_rows(purchases: &[purchases::Model]) -> Rows {
     Rows::of("purchases", COLUMNS, &rows)
 }
 
-/// What units of an order were refused, by unit and vendor.
+/// An attempt that brought a unit nothing.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
-pub struct PastRefusal {
+pub(super) struct PastAttempt {
     /// The unit.
-    pub unit_index: i32,
+    pub(super) unit_index: i32,
     /// The vendor.
-    pub vendor_id: VendorId,
+    pub(super) vendor_id: VendorId,
+    /// What became of it.
+    pub(super) outcome: AttemptOutcome,
     /// The kind of refusal; none where something came that could not be delivered, or that the vendor left out.
-    pub refusal: Option<String>,
+    pub(super) refusal: Option<String>,
 }
 
-/// What units of an order that are still open were refused so far.
-pub(super) async fn find_refusals(
+/// What brought units of an order that still look for a source nothing so far.
+pub(super) async fn find_past_attempts(
     transaction: &Transaction,
     order: OrderId,
-) -> Result<Vec<PastRefusal>, DbErr> {
-    let sql = "SELECT a.unit_index, p.vendor_id, p.refusal FROM attempts a
+) -> Result<Vec<PastAttempt>, DbErr> {
+    let sql = "SELECT a.unit_index, p.vendor_id, a.outcome, p.refusal FROM attempts a
          JOIN purchases p ON p.id = a.purchase_id
          JOIN order_units u ON u.order_id = a.order_id AND u.unit_index = a.unit_index
-         WHERE a.order_id = $1 AND a.outcome IN ('REFUSED', 'ANOMALY') AND u.status = 'PENDING'";
+         WHERE a.order_id = $1 AND a.outcome IN ('REFUSED', 'ANOMALY', 'NOT_EXECUTED') AND u.status = 'PENDING'";
     let select = statement(transaction.get_database_backend(), sql, [order.to_string().into()]);
-    PastRefusal::find_by_statement(select).all(transaction).await
+    PastAttempt::find_by_statement(select).all(transaction).await
 }
 
 /// Whether anything is to be asked: a read without a lock, so that an idle worker never takes the writer.

@@ -23,8 +23,8 @@ use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
 use crate::ctx::Deps;
 use crate::domain::feed;
 use crate::domain::fulfillment::{
-    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, VendorRefusal, after_not_executed,
-    known_by, next_try,
+    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, Sign, VendorRefusal,
+    after_not_executed, known_by, next_try,
 };
 use crate::domain::vouchers::{Cost, take_in};
 use crate::problem::Problem;
@@ -128,10 +128,11 @@ impl News {
         }
     }
 
-    const fn refusal(&self) -> Option<&VendorRefusal> {
+    const fn sign(&self) -> Sign<'_> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
-            Self::Parcel(_) | Self::NotExecuted => None,
+            Self::Parcel(_) => Sign::Well,
+            Self::Refused(refusal) => Sign::Refused(refusal),
+            Self::NotExecuted => Sign::Silent,
         }
     }
 }
@@ -147,7 +148,7 @@ impl Concluding<'_> {
     async fn write(self, order: Locked, news: &News) -> Result<Next, DbErr> {
         let Hand { transaction, now, deps, writer, .. } = self.hand;
         let purchase = &self.locked.purchase;
-        fulfillment::record_fact(transaction, now, purchase, &self.call, news.refusal()).await?;
+        fulfillment::record_fact(transaction, now, purchase, &self.call, news.sign()).await?;
         let by = known_by(self.kind);
         let outcome = match news {
             News::Parcel(parcel) => self.deliver(&order, parcel).await?,
