@@ -28,6 +28,7 @@ pub mod price;
 mod progress;
 pub mod rates;
 mod sandbox;
+mod sandbox_vendor;
 mod schema;
 pub mod serve;
 mod settings;

@@ -15,7 +15,7 @@ use sea_orm::DbBackend;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, migrate, sandbox};
+use super::{CliError, migrate, sandbox, sandbox_vendor};
 use crate::app::{self, OpenError};
 use crate::clock::{Clock, SystemClock, SystemIds};
 use crate::config::Config;
@@ -52,12 +52,19 @@ pub async fn run(config: Config) -> Result<(), CliError> {
         tokio::spawn(ops::serve(operators, telemetry::start_metrics()?));
     }
     let deps = app::open(config, Arc::new(SystemClock), Arc::new(SystemIds::default())).await?;
-    if environment == Environment::Sandbox {
-        sandbox::fill(&Ctx::system(Arc::clone(&deps))).await?;
-    }
+    // It lives as long as the server: what is asked of it in the last moments is answered.
+    let vendor = match environment {
+        Environment::Sandbox => {
+            let ctx = Ctx::system(Arc::clone(&deps));
+            sandbox::fill(&ctx).await?;
+            sandbox_vendor::start(&ctx).await?
+        }
+        Environment::Production => None,
+    };
     announce(environment, &deps.config.public_url);
     app::serve(Arc::clone(&deps), listener, stop()?).await?;
     app::close(&deps).await;
+    drop(vendor);
     drop(lock);
     Ok(())
 }

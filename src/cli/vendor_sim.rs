@@ -118,7 +118,7 @@ pub async fn run(command: VendorSim, json: bool) -> Result<(), CliError> {
 }
 
 /// A key that nobody can guess.
-fn new_key() -> String {
+pub(super) fn new_key() -> String {
     let mut bytes = [0; 16];
     SystemIds::default().fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
