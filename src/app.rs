@@ -165,20 +165,35 @@ impl Work {
 
 /// Starts the background work of a server.
 pub fn start(deps: &Arc<Deps>) -> Work {
-    let mut work = JoinSet::new();
+    let mut work = start_worker(deps);
     let with = || Arc::clone(deps);
-    work.spawn(keep("catalog", with(), catalog::watch));
-    work.spawn(keep("prices", with(), pricing::watch));
-    work.spawn(keep("rates", with(), pricing::tend));
-    work.spawn(keep("keys", with(), vouchers::watch));
-    work.spawn(keep("sweeper", with(), sweep));
-    work.spawn(keep("forgetter", with(), forget));
-    work.spawn(keep("statistics", with(), learn));
-    work.spawn(keep("feed", with(), feed::run));
-    work.spawn(keep("vendors", with(), fulfillment::watch));
-    orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
+    work.tasks.spawn(keep("rates", with(), pricing::tend));
+    work.tasks.spawn(keep("sweeper", with(), sweep));
+    work.tasks.spawn(keep("forgetter", with(), forget));
+    work.tasks.spawn(keep("statistics", with(), learn));
+    work.tasks.spawn(keep("feed", with(), feed::run));
+    orders::work_desks(deps).into_iter().for_each(|desk| drop(work.tasks.spawn(desk)));
+    work
+}
+
+/// Starts the worker, and what keeps the things in memory up to date that it goes by.
+fn start_worker(deps: &Arc<Deps>) -> Work {
+    let mut tasks = JoinSet::new();
+    let with = || Arc::clone(deps);
+    tasks.spawn(keep("catalog", with(), catalog::watch));
+    tasks.spawn(keep("prices", with(), pricing::watch));
+    tasks.spawn(keep("keys", with(), vouchers::watch));
+    tasks.spawn(keep("vendors", with(), fulfillment::watch));
     let worker = AbortOnDropHandle::new(tokio::spawn(keep("worker", with(), orders::work_orders)));
-    Work { tasks: work, worker }
+    Work { tasks, worker }
+}
+
+/// Works on orders and purchases, and answers nobody, until `stop` is done.
+pub async fn work(deps: &Arc<Deps>, stop: impl Future<Output = ()>) {
+    let work = start_worker(deps);
+    stop.await;
+    deps.feature::<Drain>().begin();
+    work.end().await;
 }
 
 /// Does a piece of background work until it ends by itself. A panic ends only the round that it met: without this, sockets

@@ -37,6 +37,7 @@ pub mod vendor;
 pub mod vendor_sim;
 pub mod verify;
 pub mod wallet;
+mod work;
 
 pub use failure::{BadLine, CliError};
 
@@ -67,6 +68,8 @@ pub struct Cli {
 enum Command {
     /// Answer partners and browsers, until told to stop
     Serve,
+    /// Work on orders and purchases beside servers, on PostgreSQL, until told to stop
+    Work,
     /// Bring the database's schema up to date, back, or show where it stands
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
@@ -168,6 +171,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
     let config = cli.settings.complete(file)?;
     match cli.command {
         Command::Serve => serve::run(config).await?,
+        Command::Work => work::run(config).await?,
         Command::Schema => schema::run(),
         Command::VendorSim(command) => vendor_sim::run(command, cli.json).await?,
         Command::Settings => settings::run(&config, cli.json),

@@ -92,7 +92,7 @@ async fn a_sandbox_begins_with_everything(folder: &Path, server: &Process) {
     ];
     assert_eq!(answer.list("wallets.nodes"), wallets);
     assert_eq!(answer.number("steam.stock.available"), 5_000);
-    assert_eq!((answer.number("all.totalCount"), answer.number("inStock.totalCount")), (12_839, 201));
+    assert_eq!((answer.number("all.totalCount"), answer.number("inStock.totalCount")), (12_879, 201));
 
     let binary = sandbox(folder);
     let admins = binary.run(&["admin", "list", "--json"]).await.json();

@@ -97,6 +97,17 @@ impl Binary {
         }
     }
 
+    /// Starts a worker of its own.
+    pub fn work(&self) -> Process {
+        let logs = (0_u32..).map(|number| self.folder.join(format!("work-{number}.log")));
+        let log = logs.into_iter().find(|path| !path.exists()).expect("numbers do not end");
+        let file = File::create(&log).expect("the folder is ours");
+        let mut command = self.command(&["work"]);
+        command.stdout(file.try_clone().expect("a file can be shared")).stderr(file);
+        let child = command.spawn().expect("the binary starts");
+        Process { child, client: Client::new("http://127.0.0.1:1"), log }
+    }
+
     /// Starts a server that is to refuse, and waits until it has ended.
     ///
     /// # Panics
