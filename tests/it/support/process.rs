@@ -3,7 +3,7 @@
 //! disappoints; a server ends with its handle. Not here: the server inside this process (`app.rs`).
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -150,16 +150,20 @@ impl Binary {
     pub async fn serve(&self) -> Process {
         // The port may be taken between the choice and the start, if rarely; then the next one is tried.
         for _ in 0..5 {
-            if let Some(process) = self.try_serve().await {
+            let spare = TcpListener::bind("127.0.0.1:0").expect("a spare port").local_addr();
+            if let Some(process) = self.try_serve(spare.expect("it is bound")).await {
                 return process;
             }
         }
         panic!("no server became ready in {}", self.folder.display());
     }
 
-    async fn try_serve(&self) -> Option<Process> {
-        let spare =
-            TcpListener::bind("127.0.0.1:0").expect("a spare port").local_addr().expect("it is bound");
+    /// Starts a server at an address that others know already, and waits until it is ready.
+    pub async fn serve_at(&self, address: SocketAddr) -> Process {
+        self.try_serve(address).await.expect("the address is free")
+    }
+
+    async fn try_serve(&self, spare: SocketAddr) -> Option<Process> {
         let log = self.folder.join(format!("serve-{}.log", spare.port()));
         let file = File::create(&log).expect("the folder is ours");
         let child = self
