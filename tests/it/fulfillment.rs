@@ -1,6 +1,7 @@
 //! Units bought from vendors, through the endpoint: routes, outcomes, policies, and the books of both sides.
 //! Always true: at the end of a test no purchase is open, and vendors' books and ours agree.
 
+mod goods;
 mod outcomes;
 mod policies;
 mod routes;
