@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 76] = [
+const CASES: [Case; 94] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -156,6 +156,36 @@ const CASES: [Case; 76] = [
     ("admin create operator", 3, "INVALID_INPUT"),
     ("admin list", 0, ""),
     ("admin list more", 2, "USAGE"),
+    (
+        "vendor add only --adapter sandbox --base-url http://127.0.0.1:1 --currency USD --credentials absent",
+        2,
+        "USAGE",
+    ),
+    ("vendor add only --adapter none --base-url http://127.0.0.1:1 --currency USD", 3, "INVALID_INPUT"),
+    ("vendor add only --adapter sandbox --base-url http://127.0.0.1:1 --currency USD", 3, "INVALID_INPUT"),
+    (
+        "vendor add only --adapter sandbox --base-url http://127.0.0.1:1 --currency USD --credentials vendor.json",
+        0,
+        "",
+    ),
+    (
+        "vendor add only --adapter sandbox --base-url http://127.0.0.1:1 --currency USD --credentials vendor.json",
+        3,
+        "INVALID_INPUT",
+    ),
+    ("vendor list", 0, ""),
+    ("vendor list more", 2, "USAGE"),
+    ("vendor pause only", 0, ""),
+    ("vendor pause nobody", 3, "NOT_FOUND"),
+    ("vendor resume only", 0, ""),
+    ("vendor resume vnd_00000000000000000000000000", 3, "NOT_FOUND"),
+    ("vendor adapters", 0, ""),
+    ("vendor adapters more", 2, "USAGE"),
+    ("offers import only absent", 2, "USAGE"),
+    ("offers import only heading.csv", 3, "INVALID_INPUT"),
+    ("offers import only bad-offers.csv", 3, "INVALID_INPUT"),
+    ("offers import nobody offers.csv", 3, "NOT_FOUND"),
+    ("offers import only offers.csv", 0, ""),
     ("wallet credit --partner New --currency EUR --amount 5 --reference b1", 0, ""),
     ("wallet credit --partner New --currency EUR --amount 0 --reference b2", 3, "INVALID_INPUT"),
     ("wallet credit --partner New --currency EUR --amount five --reference b2", 2, "USAGE"),
@@ -182,6 +212,11 @@ fn write_files(app: &TestApp) {
     let heading = "base,quote,rate,as_of,source";
     write("rates.csv", &format!("{heading}\n{}", rate("EUR")));
     write("bad-rates.csv", &format!("{heading}\n{}{}", rate("EUR"), rate("XXX")));
+    write("vendor.json", "{\"api_key\": \"the-key\"}");
+    let offers =
+        format!("product,vendor_sku,cost_currency,cost_factor\n{STEAM_50},any_sandbox_ok,USD,0.95\n");
+    write("bad-offers.csv", &format!("{offers}nothing,any_sandbox_ok,USD,0.95\n"));
+    write("offers.csv", &offers);
     write("stock.csv", &format!("{}{EURO_20},21,ANOTHER-CODE,,,,,,,\n", stock_csv(EURO_20, "20", 1, 1)));
 }
 

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod chained;
+mod goods;
 mod outcomes;
 mod policies;
 mod routes;

@@ -17,7 +17,9 @@ use entity::timestamp::Timestamp;
 use entity::{offer_costs, offers, vendors};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
-use super::vendor::{Adapters, BadAccount, Capabilities, CostRule, Vendor, VendorAccount};
+use super::adapter::{Adapters, BadAccount, VendorAccount};
+use super::listing::CostRule;
+use super::vendor::{Capabilities, Vendor};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::vouchers::{Place, Secret, Vault};
 use crate::problem::Problem;

@@ -1,15 +1,18 @@
 //! Fulfillment: many vendors, and outcomes that are never guessed.
 //!
-//! What lives here: what a vendor is (`vendor.rs`), from which vendors units come (`model.rs`, `sourcing.rs`), purchases from
-//! their record to their end (`calls.rs`, `ending.rs`), and the vendors and offers that a process works with (`live.rs`).
+//! What lives here: what a vendor is (`vendor.rs`, `listing.rs`, `adapter.rs`), from which vendors units come (`model.rs`,
+//! `sourcing.rs`), purchases from their record to their end (`calls.rs`, `ending.rs`), and the vendors and offers that a process
+//! works with (`live.rs`).
 //! What is always true: nothing is sent to a vendor that is not on record and committed before; a unit has one open attempt at
 //! most; what is not known is asked, never guessed, and no other vendor is tried meanwhile; only who holds a purchase's epoch
 //! changes it.
 //! What is not here: settling units, which needs the wallet and is orders'; adapters (`src/vendors`).
 
+mod adapter;
 mod calls;
 mod ending;
 mod jobs;
+mod listing;
 mod live;
 mod model;
 mod offer_file;
@@ -22,9 +25,13 @@ mod vendor_store;
 mod vendors;
 
 pub use crate::domain::vouchers::{Contents, Cost, Secret};
+pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
 pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use jobs::{VENDORS_EVERY, watch};
+pub use listing::{
+    BadHint, CatalogItem, CostRule, Faces, Hint, HintedPurchase, Part, StatementLine, Trouble,
+};
 pub use live::{KnownOffer, KnownVendor, Live, refresh};
 pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
 pub use offer_file::{BadOffer, read_offers};
@@ -32,9 +39,8 @@ pub use offers::{NewOffer, OffersReport, put_offers};
 pub use queries::{PurchaseFilter, PurchaseHistory, get_purchase, list_health, list_purchases};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use vendor::{
-    Adapter, Adapters, BadAccount, BadHint, Capabilities, CatalogItem, CostRule, Delivery, Doubt, Faces,
-    Goods, Hint, HintedPurchase, OpenVendor, Outcome, Part, PurchaseRequest, Recipient, RefusalKind,
-    Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
+    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, Vendor,
+    VendorRefusal,
 };
 pub use vendors::{
     AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,

@@ -16,7 +16,7 @@ use num_traits::ToPrimitive;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::vendor::CostRule;
+use super::listing::CostRule;
 use crate::domain::vouchers::Cost;
 
 /// Digits behind the point of costs.

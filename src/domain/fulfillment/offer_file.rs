@@ -16,8 +16,8 @@ use entity::money::Money;
 use entity::state::OfferStatus;
 use serde::Serialize;
 
+use super::listing::CostRule;
 use super::offers::NewOffer;
-use super::vendor::CostRule;
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Product};
 

@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::Serialize;
 use serde_json::json;
 
-use super::vendor::CostRule;
+use super::listing::CostRule;
 use super::vendor_store::{insert_costs, upsert_offers};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};

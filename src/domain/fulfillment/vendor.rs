@@ -4,19 +4,15 @@
 //! What is always true: an answer is a fact or it is none. `Delivered` and `Refused` are facts, and an adapter gives them only
 //! where the vendor's documentation or its own record says so; whatever else happens is a doubt, which is asked about later and
 //! never guessed. A vendor's plaintext codes travel in `Secret` alone.
-//! What is not here: when a vendor is called, and what follows from its answer; adapters themselves (`src/vendors`).
+//! What is not here: when a vendor is called, and what follows from its answer; what it tells where nothing is bought
+//! (`listing.rs`); how it is opened (`adapter.rs`); adapters themselves (`src/vendors`).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use entity::currency::Currency;
-use entity::decimal::Decimal;
 use entity::money::Money;
 use entity::state::{DeliveryKind, RecipientKind};
 use entity::timestamp::Timestamp;
 use futures_util::future::BoxFuture;
 
-use crate::clock::Clock;
+use super::listing::{BadHint, CatalogItem, Hint, HintedPurchase, Part, StatementLine, Trouble};
 use crate::domain::vouchers::{Contents, Cost, Secret};
 
 /// What a vendor's interface can do, by its documentation.
@@ -219,132 +215,6 @@ pub enum Sighting {
     Unclear(Doubt),
 }
 
-/// Why a question that buys nothing has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// The vendor has no such thing; its capabilities say so.
-    #[error("the vendor cannot tell")]
-    Unsupported,
-    /// It failed; worth another try later.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// A purchase as a vendor's statement has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementLine {
-    /// Our reference; `None` if the purchase has none, as when somebody bought by hand.
-    pub our_ref: Option<String>,
-    /// The vendor's own name for it.
-    pub vendor_ref: String,
-    /// The vendor's name for the product, if it tells it.
-    pub vendor_sku: Option<String>,
-    /// How many units were delivered.
-    pub quantity: i32,
-    /// What the vendor took for it.
-    pub cost: Cost,
-    /// When it was made.
-    pub at: Timestamp,
-}
-
-/// A part of a listing, and where the next one begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part<T> {
-    /// What there is.
-    pub items: Vec<T>,
-    /// Where the next part begins; `None` behind the last.
-    pub next: Option<String>,
-    /// How many there are in all, if it is told.
-    pub total: Option<usize>,
-}
-
-/// What a unit of an item costs: `face × factor + fee`, rounded half up at scale 6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CostRule {
-    /// The currency that the vendor takes.
-    pub currency: Currency,
-    /// Units of `currency` for one of the face currency, discounts and shares included; 0 where the fee is the whole.
-    pub factor: Decimal,
-    /// Added to each unit, at scale 6 of `currency`.
-    pub fee_micros: i64,
-}
-
-/// The face values that an item comes in, in minor units of its face currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Faces {
-    /// These.
-    Fixed(Vec<i64>),
-    /// Any from `min` to `max` by `step`.
-    Range {
-        /// The least.
-        min: i64,
-        /// The greatest.
-        max: i64,
-        /// The distance between values.
-        step: i64,
-    },
-}
-
-/// Something that a vendor sells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogItem {
-    /// The vendor's name for it.
-    pub vendor_sku: String,
-    /// Its name, for people.
-    pub name: String,
-    /// The brand's name.
-    pub brand: String,
-    /// The category's name.
-    pub category: String,
-    /// Where it is redeemed: ISO 3166-1 alpha-2; `None` if it is not bound to a country.
-    pub country: Option<String>,
-    /// The currency of its face value.
-    pub face_currency: Currency,
-    /// The face values that it comes in.
-    pub faces: Faces,
-    /// What a unit costs.
-    pub cost: CostRule,
-    /// How it reaches its user.
-    pub delivery: DeliveryKind,
-    /// What a purchase must name; `None` for codes.
-    pub recipient: Option<RecipientKind>,
-    /// How to redeem, if it is told.
-    pub redemption_instructions: Option<String>,
-    /// How many there are; `None` if it is not told.
-    pub available: Option<i64>,
-    /// Whether it can be bought now.
-    pub is_active: bool,
-}
-
-/// A message that a vendor sends of its own accord. It is a hint alone: what it says is asked again before it is believed.
-#[derive(Debug)]
-pub struct Hint<'a> {
-    /// Its headers, names in lower case.
-    pub headers: &'a BTreeMap<String, String>,
-    /// Its body.
-    pub body: &'a [u8],
-}
-
-/// Why a hint is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadHint {
-    /// This vendor sends none.
-    Unsupported,
-    /// It is not signed by the vendor, or long ago.
-    NotSigned,
-    /// It names no purchase.
-    Unreadable,
-}
-
-/// Which purchase a hint is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HintedPurchase {
-    /// By our reference.
-    OurRef(String),
-    /// By the vendor's own name for it.
-    VendorRef(String),
-}
-
 /// A vendor. One value a vendor account and process; it keeps tokens and connections, and no facts.
 pub trait Vendor: Send + Sync + 'static {
     /// What it can do.
@@ -387,57 +257,5 @@ pub trait Vendor: Send + Sync + 'static {
     fn read_hint(&self, hint: &Hint<'_>, now: Timestamp) -> Result<HintedPurchase, BadHint> {
         let (_, _) = (hint, now);
         Err(BadHint::Unsupported)
-    }
-}
-
-/// Our account at a vendor, as an adapter is opened with.
-#[derive(Debug)]
-pub struct VendorAccount {
-    /// The vendor's address, without a slash at its end.
-    pub base_url: String,
-    /// What the operator set for this adapter, by name, such as `auth_url`.
-    pub options: BTreeMap<String, String>,
-    /// Keys and passwords, by name, such as `client_secret`.
-    pub credentials: BTreeMap<String, Secret>,
-    /// The currency of our account there.
-    pub currency: Currency,
-    /// How long a call may take, in milliseconds.
-    pub timeout_ms: u32,
-}
-
-/// Why an account cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {reason}")]
-pub struct BadAccount {
-    /// The setting: `base_url`, or the name of an option or a credential.
-    pub field: String,
-    /// What is wrong with it, and what it should be.
-    pub reason: String,
-}
-
-/// How an adapter is opened.
-pub type OpenVendor = fn(VendorAccount, Arc<dyn Clock>) -> Result<Arc<dyn Vendor>, BadAccount>;
-
-/// A kind of vendor that this program can speak to.
-#[derive(Debug, Clone, Copy)]
-pub struct Adapter {
-    /// Its name, such as `reloadly`.
-    pub name: &'static str,
-    /// The options that it takes, each with what it is for.
-    pub options: &'static [(&'static str, &'static str)],
-    /// The credentials that it needs, each with what it is.
-    pub credentials: &'static [(&'static str, &'static str)],
-    /// Opens an account.
-    pub open: OpenVendor,
-}
-
-/// Every kind of vendor: `app.rs` registers those of `src/vendors`.
-#[derive(Debug, Clone, Copy)]
-pub struct Adapters(pub &'static [Adapter]);
-
-impl Adapters {
-    /// The adapter of a name.
-    pub fn find(self, name: &str) -> Option<&'static Adapter> {
-        self.0.iter().find(|adapter| adapter.name == name)
     }
 }

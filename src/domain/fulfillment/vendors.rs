@@ -15,8 +15,9 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::adapter::{BadAccount, VendorAccount};
 use super::live::{place_of_credentials, try_open};
-use super::vendor::{BadAccount, Capabilities, VendorAccount};
+use super::vendor::Capabilities;
 use super::vendor_store;
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};

@@ -80,7 +80,8 @@ pub async fn unpack(
     delivery: Delivery,
 ) -> Result<Parcel, Problem> {
     let ctx = Ctx::system(Arc::clone(deps));
-    let expected = expected_of(purchase, delivery.goods.len());
+    let all = Cost { micros: purchase.expected_cost_micros, currency: purchase.cost_currency };
+    let expected = part_of(all, purchase.quantity, delivery.goods.len());
     let cost = delivery.cost.unwrap_or(expected);
     let shares = shares(cost, delivery.goods.len());
     let good_until = now.plus_seconds(i64::from(deps.config.min_validity_secs));
@@ -146,12 +147,11 @@ async fn seal(
     seal_bought(ctx, of, bought).await
 }
 
-/// What so many of a purchase's units were expected to cost.
-fn expected_of(purchase: &purchases::Model, units: usize) -> Cost {
-    let all = i128::from(purchase.expected_cost_micros);
+/// What so many units are expected to cost of what `quantity` of them are.
+fn part_of(all: Cost, quantity: i32, units: usize) -> Cost {
     let units = i128::try_from(units).unwrap_or(0);
-    let part = (all * units).div_euclid(i128::from(purchase.quantity.max(1)));
-    Cost { micros: i64::try_from(part).unwrap_or(i64::MAX), currency: purchase.cost_currency }
+    let part = (i128::from(all.micros) * units).div_euclid(i128::from(quantity.max(1)));
+    Cost { micros: i64::try_from(part).unwrap_or(i64::MAX), currency: all.currency }
 }
 
 /// A cost in equal shares; the first ones are greater by one, so that they sum to it.
@@ -161,3 +161,7 @@ fn shares(cost: Cost, units: usize) -> Vec<Cost> {
     let of = |place: i64| Cost { micros: share + i64::from(place < rest), currency: cost.currency };
     (0..count).map(of).collect()
 }
+
+#[cfg(test)]
+#[path = "goods_tests.rs"]
+mod tests;

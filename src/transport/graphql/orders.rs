@@ -345,9 +345,10 @@ pub struct OrderFailure {
     message: String,
 }
 
-/// What a vendor gave for a unit that it delivered without a code.
+/// A receipt.
 pub struct Receipt(receipts::Model);
 
+/// What a vendor gave for a unit that it delivered without a code.
 #[Object]
 impl Receipt {
     /// The receipt's number, by which the vendor finds the delivery.

@@ -1,4 +1,4 @@
-//! What a vendor may answer, and what becomes of the order then.
+//! What a vendor may answer, and what becomes of the order then. Not here: goods that are not what was asked for (`goods.rs`).
 
 use serde_json::json;
 

@@ -2,7 +2,8 @@
 //! Always true: what is broken is nothing but what the check says, as far as one row can be wrong alone.
 //! Not here: the guards of the database (`guards.rs`).
 
-use super::breaking::{Breaker, Scene, one_more_code};
+use super::breaking::{Breaker, one_more_code};
+use super::scenes::Scene;
 
 /// Makes a test of each line, and `BROKEN`, the breaches that they break.
 macro_rules! breakers {
@@ -94,6 +95,21 @@ const MOVES_WITH_A_HIDDEN_GAP: &str =
 const LAST_ENTRY_UNTOLD: &str =
     "UPDATE events SET payload = replace(payload, '\"last_entry\":2', '\"last_entry\":1')
     WHERE kind = 'wallet.debited'";
+
+/// What is in dispute is not owed: the costs of all goods stay what they are.
+const DEBT_FOR_NOTHING: &str = "
+    INSERT INTO ledger_transactions (id, kind, partner_id, order_id, reference, created_at)
+    SELECT 'ltx_x', 'PURCHASE', partner_id, id, 'pur_none', 0 FROM orders;
+    INSERT INTO postings (transaction_id, line, account, currency, scale, amount, created_at)
+    VALUES ('ltx_x', 1, 'DISPUTED', 'USD', 6, 5, 0), ('ltx_x', 2, 'PAYABLE', 'USD', 6, -5, 0)";
+
+const RECEIPT_FOR_NOTHING: &str =
+    "INSERT INTO receipts (order_id, unit_index, partner_id, purchase_id, number, cost_micros, cost_currency, at)
+    SELECT order_id, 2, partner_id, purchase_id, number, 0, cost_currency, at FROM receipts";
+
+/// What a vendor refused, it delivered all the same.
+const BOUGHT_TWICE: &str =
+    "UPDATE attempts SET outcome = 'DELIVERED'; UPDATE purchases SET delivered_quantity = 1";
 
 breakers! {
     a_transaction_that_does_not_balance_is_found breaks "transactions_balance" "unbalanced" in Seeded, [],
@@ -225,4 +241,30 @@ breakers! {
         says "an event tells entries 0 to 1 after 0";
     an_entry_that_was_not_told_is_found breaks "each_entry_is_told_once" "untold" in Sold, [], LAST_ENTRY_UNTOLD,
         says "its last entry is 2, told are 1";
+
+    a_unit_that_was_bought_twice_is_found breaks "a_unit_is_bought_once" "bought_twice" in BoughtElsewhere,
+        ["attempts", "purchases"], BOUGHT_TWICE, says "unit 1 was delivered 2 times";
+    a_unit_that_was_bought_and_refunded_is_found breaks "a_unit_is_bought_once" "delivered_to_nobody" in Refused,
+        ["purchases"], BOUGHT_TWICE, says "unit 1 was delivered, and is REFUNDED";
+    a_purchase_that_did_not_await_the_last_one_is_found breaks "outcomes_are_not_guessed" "side_by_side"
+        in BoughtElsewhere, [], "UPDATE attempts SET opened_at = 0 WHERE number = 2",
+        says "attempt 2 at unit 1 began before attempt 1 ended";
+    a_purchase_that_is_not_the_next_one_is_found breaks "outcomes_are_not_guessed" "gap" in BoughtElsewhere, [],
+        "UPDATE attempts SET number = 3 WHERE number = 2", says "unit 1 has 2 attempts, the last one is number 3";
+    a_unit_that_waits_for_nobody_is_found breaks "awaited_units_have_their_purchase" "nobody_asked" in Asked, [],
+        "UPDATE purchases SET state = 'REFUSED', refusal = 'OTHER', ended_by = 'LOOK', ended_at = created_at",
+        says "unit 1 awaits a vendor that nobody asked";
+    a_unit_that_does_not_wait_for_its_purchase_is_found breaks "awaited_units_have_their_purchase" "not_awaited" in Asked,
+        [], "UPDATE order_units SET status = 'PENDING', resolves_by = NULL",
+        says "unit 1 is PENDING beside an open purchase";
+    a_purchase_for_more_than_its_units_is_found breaks "purchases_are_their_attempts" "another_count" in Bought, [],
+        "UPDATE purchases SET quantity = 2", says "it is for 2 units and delivered 1, its attempts are 1 and 1";
+    a_vendor_that_is_owed_other_than_it_took_is_found breaks "vendors_are_owed_what_they_took" "another_debt" in Bought,
+        [], "UPDATE purchases SET cost_micros = 19000001", says "its vendor took 19000001 and is owed 19000000";
+    a_vendor_that_is_owed_for_nothing_is_found breaks "vendors_are_owed_what_they_took" "debt_without_purchase" in Bought,
+        [], DEBT_FOR_NOTHING, says "it is owed for a purchase that was not made";
+    a_credit_without_its_receipt_is_found breaks "delivered_units_have_their_code" "unit_without_receipt" in Credited, [],
+        "DELETE FROM receipts", says "unit 1 is delivered without its receipt", and "costs_are_posted";
+    a_receipt_for_nothing_is_found breaks "delivered_units_have_their_code" "receipt_without_unit" in Credited, [],
+        RECEIPT_FOR_NOTHING, says "unit 2 has a receipt, and is not delivered";
 }

@@ -1,54 +1,13 @@
-//! Breaking the books: what is sold first, and how the database's guards are taken away.
-//! Not here: what is broken (`breakers.rs`).
+//! Breaking the books: what is done first, and how the database's guards are taken away.
+//! Not here: what is sold and bought (`scenes.rs`), and what is broken (`breakers.rs`).
 
 use octopus_cards::domain::verify::{self, Finding};
 use octopus_cards::store::statement;
 use sea_orm::ConnectionTrait as _;
-use serde_json::json;
 
-use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::{STEAM_50, stock_csv};
+use super::scenes::Scene;
+use crate::support::app::TestApp;
 use crate::support::database::Dialect;
-use crate::support::poll;
-
-/// AUD 50, of which every seeded database has 20 codes.
-const AUSTRALIAN: &str = "steam_wallet_50_aud";
-
-const CREATE_ORDER: &str = "mutation Order($input: CreateOrderInput!) {
-    createOrder(input: $input) { order { id } userErrors { code message field } } }";
-
-/// What was done before the books are broken.
-#[derive(Debug, Clone, Copy)]
-pub enum Scene {
-    /// Nothing but the seed: wallets are funded, codes loaded.
-    Seeded,
-    /// Two units of one order were delivered at once.
-    Sold,
-    /// Of 22 units 21 were delivered, one of them later, and one refunded.
-    Settled,
-    /// An order on a charge, and another that might have been on it.
-    OnCharge,
-    /// Two orders, of two units and of one.
-    SoldTwice,
-    /// Codes with a cost were loaded.
-    Costly,
-}
-
-impl Scene {
-    async fn play(self, app: &TestApp) {
-        match self {
-            Self::Seeded => {}
-            Self::Sold => drop(sell(app).await),
-            Self::Settled => sell_and_settle(app).await,
-            Self::OnCharge => sell_on_a_charge(app).await,
-            Self::SoldTwice => drop(order(&sell(app).await, STEAM_50, 1, "another").await),
-            Self::Costly => {
-                let header = "sku,face_value,code,pin,serial,url,expires_at,cost,cost_currency,lot";
-                app.load_stock(&format!("{header}\n{STEAM_50},50,COST-1,,,,,40.5,USD,costly\n")).await;
-            }
-        }
-    }
-}
 
 /// One way to break the books.
 pub struct Breaker {
@@ -80,50 +39,6 @@ impl Breaker {
         assert!(own.offenders.iter().any(|row| row.reason.contains(self.reason)), "{own:#?}");
         assert!(!own.more, "{own:#?}");
     }
-}
-
-/// Places an order and tells its id.
-pub async fn order(partner: &Partner, product: &str, quantity: u32, reference: &str) -> String {
-    let input = json!({ "productId": product, "quantity": quantity, "reference": reference, "waitMs": 0 });
-    let answer = partner.graphql(CREATE_ORDER, json!({ "input": input })).await;
-    answer.payload("createOrder");
-    answer.text("createOrder.order.id").to_owned()
-}
-
-/// Sells two codes at once.
-pub async fn sell(app: &TestApp) -> Partner {
-    let partner = app.partner().await;
-    order(&partner, STEAM_50, 2, "sold").await;
-    partner
-}
-
-/// Sells 22 units of which 20 are in stock: of the two that are held, one is captured and one released.
-pub async fn sell_and_settle(app: &TestApp) {
-    let partner = app.partner().await;
-    let id = order(&partner, AUSTRALIAN, 22, "settled").await;
-    app.load_stock(&stock_csv(AUSTRALIAN, "50", 21, 1)).await;
-    poll::until("the worker delivers the unit that came in", async || {
-        let captured = app.database.number("SELECT count(*) FROM unit_settlements").await;
-        (captured == 1).then_some(())
-    })
-    .await;
-    let cancel = "mutation Cancel($input: CancelOrderInput!) {
-        cancelOrder(input: $input) { order { status } userErrors { code message field } } }";
-    let answer = partner.graphql(cancel, json!({ "input": { "orderId": id } })).await;
-    answer.payload("cancelOrder");
-    assert_eq!(answer.text("cancelOrder.order.status"), "PARTIALLY_DELIVERED");
-}
-
-/// Sells a unit on a charge, and then another without.
-pub async fn sell_on_a_charge(app: &TestApp) {
-    let partner = app.partner().await;
-    let charge = "mutation Charge($input: CreateChargeInput!) {
-        createCharge(input: $input) { charge { id } userErrors { code message field } } }";
-    let input = json!({ "input": { "productId": STEAM_50, "quantity": 1 } });
-    let charge = partner.graphql(charge, input).await.text("createCharge.charge.id").to_owned();
-    let input = json!({ "input": { "chargeId": charge, "reference": "quoted" } });
-    partner.graphql(CREATE_ORDER, input).await.payload("createOrder");
-    order(&partner, STEAM_50, 1, "unquoted").await;
 }
 
 /// What `octopus verify` finds.

@@ -1,7 +1,8 @@
 //! What the database itself refuses, whoever asks: changes of what must never change, and money twice.
 //! Not here: that the server never asks; every other test shows that.
 
-use super::breaking::{columns, copy_of_an_order, findings, sell_and_settle, sell_on_a_charge, triggers};
+use super::breaking::{columns, copy_of_an_order, findings, triggers};
+use super::scenes::{buy_a_code, credit, sell_and_settle, sell_on_a_charge};
 use crate::support::app::TestApp;
 use crate::support::database::Dialect;
 
@@ -9,7 +10,7 @@ use crate::support::database::Dialect;
 pub const BROKEN: (&str, &str) = ("the_database_guards_its_rows", "missing_trigger");
 
 /// What is guarded: any row, or those of which the condition is true; and the columns that may change all the same.
-const GUARDED: [(&str, &str, &[&str]); 11] = [
+const GUARDED: [(&str, &str, &[&str]); 16] = [
     ("postings", "TRUE", &[]),
     ("ledger_transactions", "TRUE", &[]),
     ("unit_settlements", "TRUE", &[]),
@@ -21,6 +22,25 @@ const GUARDED: [(&str, &str, &[&str]); 11] = [
     ("orders", "completed_at IS NOT NULL", &["recipient", "recipient_key_id"]),
     ("order_units", "status IN ('DELIVERED', 'REFUNDED')", &[]),
     ("vouchers", "state = 'DELIVERED'", &["data_key_id", "sealed"]),
+    ("purchases", "state IN ('DELIVERED', 'REFUSED')", &OF_WORKERS),
+    ("attempts", "outcome IN ('DELIVERED', 'REFUSED', 'ANOMALY', 'SURPLUS')", &[]),
+    ("purchase_calls", "TRUE", &[]),
+    ("receipts", "TRUE", &[]),
+    ("offer_costs", "TRUE", &[]),
+];
+
+/// What a purchase says of the work on it.
+const OF_WORKERS: [&str; 10] = [
+    "epoch",
+    "worker_id",
+    "sends",
+    "looks",
+    "not_found",
+    "not_found_since",
+    "message",
+    "sent_at",
+    "next_at",
+    "resolves_by",
 ];
 
 /// A statement, and what refuses it: the constraint on PostgreSQL, and the words of SQLite.
@@ -34,6 +54,8 @@ both_databases! {
     async fn the_database_refuses_to_change_what_has_ended(app: SmallCatalog) {
         sell_and_settle(&app).await;
         sell_on_a_charge(&app).await;
+        buy_a_code(&app).await;
+        credit(&app).await;
         for (table, condition, open) in GUARDED {
             let rows = format!("SELECT count(*) FROM {table} WHERE {condition}");
             let before = app.database.number(&rows).await;
@@ -96,8 +118,8 @@ both_databases! {
         app.stop().await;
         let triggers = triggers(&app).await;
         let verbs = if app.database.dialect() == Dialect::Postgres { 3 } else { 2 };
-        // And the two that refuse what belongs to nothing.
-        assert_eq!(triggers.len(), GUARDED.len() * verbs + 2);
+        // And the three that refuse what belongs to nothing.
+        assert_eq!(triggers.len(), GUARDED.len() * verbs + 3);
         for (table, name, made) in triggers {
             let (away, back) = match app.database.dialect() {
                 Dialect::Sqlite => (format!("DROP TRIGGER {name}"), made),
@@ -141,6 +163,23 @@ both_databases! {
             "wallets_available_not_negative").await;
     }
 
+    async fn the_database_refuses_to_buy_a_unit_twice(app: SmallCatalog) {
+        buy_a_code(&app).await;
+        let again = |outcome: &str, ended_at: &str| format!("INSERT INTO attempts
+            (order_id, unit_index, number, purchase_id, outcome, opened_at, ended_at)
+            SELECT order_id, unit_index, number + 1, purchase_id, {outcome}, opened_at, {ended_at} FROM attempts");
+        const UNIT: &str = "attempts.order_id, attempts.unit_index";
+        assert_refused(&app, &again("outcome", "ended_at"), "attempts_one_delivers", UNIT).await;
+        let open_twice = format!("{}; {}", again("NULL", "NULL"), again("NULL", "NULL").replace("number + 1", "number + 2"));
+        assert_refused(&app, &open_twice, "attempts_one_open", UNIT).await;
+        let columns: Vec<String> = columns(&app, "purchases").await;
+        let values: Vec<String> = columns.iter()
+            .map(|column| if column == "id" { "'pur_x'".to_owned() } else { column.clone() }).collect();
+        let same_reference = format!("INSERT INTO purchases ({}) SELECT {} FROM purchases", columns.join(", "), values.join(", "));
+        assert_refused(&app, &same_reference, "purchases_one_a_reference", "purchases.our_ref").await;
+        app.books_are_broken();
+    }
+
     async fn the_database_refuses_money_and_goods_of_another(app: SmallCatalog) {
         sell_and_settle(&app).await;
         const FOREIGN: &str = "FOREIGN KEY constraint failed";
@@ -176,5 +215,10 @@ both_databases! {
         let step = "INSERT INTO order_transitions SELECT 'ord_none', version, from_status, to_status, reason, at FROM order_transitions LIMIT 1";
         let words = "order_transitions go to orders that exist";
         assert_refused(&app, step, words, words).await;
+        buy_a_code(&app).await;
+        let call = "INSERT INTO purchase_calls (purchase_id, n, kind, outcome, message, duration_micros, actor, at)
+            SELECT 'pur_none', n, kind, outcome, message, duration_micros, actor, at FROM purchase_calls LIMIT 1";
+        let words = "purchase_calls go to purchases that exist";
+        assert_refused(&app, call, words, words).await;
     }
 }
