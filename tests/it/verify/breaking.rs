@@ -1,6 +1,7 @@
 //! Breaking the books: what is sold first, and how the database's guards are taken away.
 //! Not here: what is broken (`breakers.rs`).
 
+use octopus_cards::domain::orders::{self, RefundUnit};
 use octopus_cards::domain::verify::{self, Finding};
 use octopus_cards::store::statement;
 use sea_orm::ConnectionTrait as _;
@@ -26,6 +27,8 @@ pub enum Scene {
     Sold,
     /// Of 22 units 21 were delivered, one of them later, and one refunded.
     Settled,
+    /// The same, and one of the delivered units was refunded later.
+    Refunded,
     /// An order on a charge, and another that might have been on it.
     OnCharge,
     /// Two orders, of two units and of one.
@@ -40,6 +43,10 @@ impl Scene {
             Self::Seeded => {}
             Self::Sold => drop(sell(app).await),
             Self::Settled => sell_and_settle(app).await,
+            Self::Refunded => {
+                sell_and_settle(app).await;
+                refund(app).await;
+            }
             Self::OnCharge => sell_on_a_charge(app).await,
             Self::SoldTwice => drop(order(&sell(app).await, STEAM_50, 1, "another").await),
             Self::Costly => {
@@ -112,6 +119,15 @@ pub async fn sell_and_settle(app: &TestApp) {
     let answer = partner.graphql(cancel, json!({ "input": { "orderId": id } })).await;
     answer.payload("cancelOrder");
     assert_eq!(answer.text("cancelOrder.order.status"), "PARTIALLY_DELIVERED");
+}
+
+/// Gives the first unit's money back.
+pub async fn refund(app: &TestApp) {
+    let order = app.database.texts("SELECT id AS line FROM orders").await.remove(0);
+    let order = order.parse().expect("it is an order's id");
+    let command =
+        RefundUnit { order, unit: 1, reference: "T-1".to_owned(), note: "it did not work".to_owned() };
+    orders::refund_unit(&app.system(), command).await.expect("it is delivered");
 }
 
 /// Sells a unit on a charge, and then another without.

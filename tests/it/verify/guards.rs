@@ -1,7 +1,9 @@
 //! What the database itself refuses, whoever asks: changes of what must never change, and money twice.
 //! Not here: that the server never asks; every other test shows that.
 
-use super::breaking::{columns, copy_of_an_order, findings, sell_and_settle, sell_on_a_charge, triggers};
+use super::breaking::{
+    columns, copy_of_an_order, findings, refund, sell_and_settle, sell_on_a_charge, triggers,
+};
 use crate::support::app::TestApp;
 use crate::support::database::Dialect;
 
@@ -9,7 +11,7 @@ use crate::support::database::Dialect;
 pub const BROKEN: (&str, &str) = ("the_database_guards_its_rows", "missing_trigger");
 
 /// What is guarded: any row, or those of which the condition is true; and the columns that may change all the same.
-const GUARDED: [(&str, &str, &[&str]); 11] = [
+const GUARDED: [(&str, &str, &[&str]); 12] = [
     ("postings", "TRUE", &[]),
     ("ledger_transactions", "TRUE", &[]),
     ("unit_settlements", "TRUE", &[]),
@@ -18,6 +20,7 @@ const GUARDED: [(&str, &str, &[&str]); 11] = [
     ("audit_log", "TRUE", &[]),
     ("events", "TRUE", &[]),
     ("charges", "TRUE", &[]),
+    ("goodwill_refunds", "TRUE", &[]),
     ("orders", "completed_at IS NOT NULL", &["recipient", "recipient_key_id"]),
     ("order_units", "status IN ('DELIVERED', 'REFUNDED')", &[]),
     ("vouchers", "state = 'DELIVERED'", &["data_key_id", "sealed"]),
@@ -33,6 +36,7 @@ async fn assert_refused(app: &TestApp, sql: &str, constraint: &str, words: &str)
 both_databases! {
     async fn the_database_refuses_to_change_what_has_ended(app: SmallCatalog) {
         sell_and_settle(&app).await;
+        refund(&app).await;
         sell_on_a_charge(&app).await;
         for (table, condition, open) in GUARDED {
             let rows = format!("SELECT count(*) FROM {table} WHERE {condition}");
