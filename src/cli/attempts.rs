@@ -57,11 +57,11 @@ pub struct ResolveArguments {
     purchase: PurchaseId,
     #[command(flatten)]
     verdict: VerdictArguments,
-    /// The vendor's own name for the purchase
-    #[arg(long, requires = "delivered")]
+    /// With --delivered: the vendor's own name for the purchase
+    #[arg(long)]
     vendor_ref: Option<String>,
-    /// What the vendor took for all of it, in the currency of the purchase [default: what was expected]
-    #[arg(long, requires = "delivered", value_parser = parse_decimal)]
+    /// With --delivered: what the vendor took for all of it, in the currency of the purchase [default: what was expected]
+    #[arg(long, value_parser = parse_decimal)]
     cost: Option<Decimal>,
     /// How it is known, for the record
     #[arg(long)]
@@ -135,7 +135,11 @@ async fn list(ctx: &Ctx, arguments: ListArguments, json: bool) -> Result<(), Cli
 }
 
 async fn resolve(ctx: &Ctx, arguments: ResolveArguments, json: bool) -> Result<(), CliError> {
+    let is_told_more = arguments.vendor_ref.is_some() || arguments.cost.is_some();
     let verdict = match &arguments.verdict.delivered {
+        None if is_told_more => {
+            return Err(CliError::Usage("--vendor-ref and --cost go with --delivered".to_owned()));
+        }
         Some(file) => {
             let goods = read_goods(file)?;
             Verdict::Delivered { goods, vendor_ref: arguments.vendor_ref, cost: arguments.cost }
@@ -173,8 +177,21 @@ async fn vendor_names(ctx: &Ctx) -> Result<Names, CliError> {
     Ok(vendors.into_iter().map(|vendor| (vendor.id, vendor.name)).collect())
 }
 
-fn name_of(names: &Names, purchase: &purchases::Model) -> String {
-    names.get(&purchase.vendor_id).cloned().unwrap_or_else(|| purchase.vendor_id.to_string())
+fn name_of(names: &Names, vendor: VendorId) -> String {
+    names.get(&vendor).cloned().unwrap_or_else(|| vendor.to_string())
+}
+
+/// The vendors that were considered, by name.
+fn route(names: &Names, purchase: &purchases::Model) -> Vec<Value> {
+    let mut route: Vec<Value> = serde_json::from_str(&purchase.route).unwrap_or_default();
+    for considered in &mut route {
+        let id = considered["vendor"].as_str().and_then(|id| id.parse().ok());
+        if let Some(id) = id {
+            considered["vendor"] = Value::from(name_of(names, id));
+            considered["vendor_id"] = json!(id);
+        }
+    }
+    route
 }
 
 /// A cost at scale 6, as people write it.
@@ -208,7 +225,7 @@ fn history_json(names: &Names, history: &PurchaseHistory) -> Value {
     let mut value = json!({
         "id": purchase.id, "our_ref": purchase.our_ref, "vendor_ref": purchase.vendor_ref,
         "order": purchase.order_id, "partner": purchase.partner_id,
-        "vendor": name_of(names, purchase), "vendor_id": purchase.vendor_id,
+        "vendor": name_of(names, purchase.vendor_id), "vendor_id": purchase.vendor_id,
         "product": purchase.product_id, "vendor_sku": purchase.vendor_sku,
         "state": purchase.state, "ended_by": purchase.ended_by, "refusal": purchase.refusal,
         "message": purchase.message, "quantity": purchase.quantity,
@@ -220,7 +237,7 @@ fn history_json(names: &Names, history: &PurchaseHistory) -> Value {
         "created_at": purchase.created_at, "sent_at": purchase.sent_at, "next_at": purchase.next_at,
         "resolves_by": purchase.resolves_by, "ended_at": purchase.ended_at,
     });
-    value["route"] = serde_json::from_str(&purchase.route).unwrap_or_default();
+    value["route"] = Value::from(route(names, purchase));
     value["units"] = Value::from(units);
     value["calls"] = Value::from(calls);
     value
@@ -229,7 +246,7 @@ fn history_json(names: &Names, history: &PurchaseHistory) -> Value {
 fn history_text(names: &Names, history: &PurchaseHistory) -> String {
     let purchase = &history.purchase;
     let mut lines = vec![
-        format!("{}  {} at {}", purchase.id, purchase.state, name_of(names, purchase)),
+        format!("{}  {} at {}", purchase.id, purchase.state, name_of(names, purchase.vendor_id)),
         format!(
             "  {} of {} for {}, expected to cost {} {}",
             purchase.quantity,
@@ -242,8 +259,7 @@ fn history_text(names: &Names, history: &PurchaseHistory) -> String {
     if let Some(taken) = purchase.cost_micros {
         lines.push(format!("  the vendor took {} {}", cost(taken), purchase.cost_currency));
     }
-    let route: Vec<Value> = serde_json::from_str(&purchase.route).unwrap_or_default();
-    lines.extend(route.iter().map(|considered| {
+    lines.extend(route(names, purchase).iter().map(|considered| {
         let vendor = considered["vendor"].as_str().unwrap_or_default();
         match considered["skipped"].as_str() {
             Some(reason) => format!("  {vendor} was left out: {reason}"),

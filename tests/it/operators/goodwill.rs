@@ -10,7 +10,7 @@ use crate::support::catalog::{EURO_20, STEAM_50};
 
 const ORDER: &str = "query($reference: String!) { order(reference: $reference) {
     status deliveredQuantity refundedQuantity unitPrice { amount } units(first: 10) { nodes { status } } } }";
-const ENTRIES: &str = "query { wallet(currency: USD) { entries(first: 1) { nodes {
+const ENTRIES: &str = "query { wallet(currency: \"USD\") { entries(first: 1) { nodes {
     kind reference amount { amount } order { reference } } } } }";
 
 /// The sum of what a transaction's kind did to revenue, in minor units.

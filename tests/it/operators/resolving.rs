@@ -42,7 +42,7 @@ both_databases! {
         assert!(!told.to_string().contains("CANARY"), "{told}");
         let call = told["calls"].as_array().unwrap().last().unwrap();
         assert_eq!((&call["kind"], &call["outcome"], &call["actor"]), (&json!("DECISION"), &json!("DELIVERED"), &json!("operator")));
-        assert_eq!(call["message"], "1 units: their desk said so");
+        assert_eq!(call["message"], "1 units; it cost more than was expected: their desk said so");
         assert_eq!(app.database.number(&format!("SELECT epoch FROM purchases WHERE id = '{purchase}'")).await, epoch + 1);
         let ended = end(&app, &partner, "one").await;
         assert_eq!(ended.text("order.status"), "DELIVERED");
@@ -159,7 +159,7 @@ both_databases! {
                 behind the point at most"),
             ("--delivered one.csv --cost -1 --note it", 2, ""),
             ("--refused --not-executed --note it", 2, ""),
-            ("--refused --vendor-ref T-1 --note it", 2, ""),
+            ("--refused --vendor-ref T-1 --note it", 2, "--vendor-ref and --cost go with --delivered"),
             ("--note it", 2, ""),
         ] {
             let said = say(&format!("{purchase} {what}"), &[], code).await;
