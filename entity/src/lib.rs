@@ -37,6 +37,7 @@ pub mod data_keys;
 pub mod event_heads;
 pub mod events;
 pub mod exchange_rates;
+pub mod goodwill_refunds;
 pub mod installation;
 pub mod ledger_transactions;
 pub mod login_throttles;

@@ -18,6 +18,7 @@ use crate::config::{Config, Settings};
 use crate::ctx::Deps;
 
 pub mod admin;
+pub mod attempts;
 pub mod catalog;
 mod failure;
 pub mod keys;
@@ -27,6 +28,7 @@ pub mod partner;
 pub mod price;
 mod progress;
 pub mod rates;
+pub mod refund;
 mod sandbox;
 mod sandbox_vendor;
 mod schema;
@@ -113,6 +115,11 @@ enum DatabaseCommand {
     /// Import what vendors sell, and for how much
     #[command(subcommand)]
     Offers(offers::OffersCommand),
+    /// List what was asked of vendors, and decide what nobody could learn
+    #[command(subcommand)]
+    Attempts(attempts::AttemptsCommand),
+    /// Give a delivered unit's money back, once
+    RefundUnit(refund::RefundArguments),
     /// Fund and list wallets, and write their statements
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -194,6 +201,8 @@ async fn run_on_database(deps: Arc<Deps>, command: DatabaseCommand, json: bool) 
         DatabaseCommand::Wallet(command) => wallet::run(deps, command, json).await,
         DatabaseCommand::Vendor(command) => vendor::run(deps, command, json).await,
         DatabaseCommand::Offers(command) => offers::run(deps, command, json).await,
+        DatabaseCommand::Attempts(command) => attempts::run(deps, command, json).await,
+        DatabaseCommand::RefundUnit(arguments) => refund::run(deps, arguments, json).await,
         DatabaseCommand::Verify => verify::run(deps, json).await,
         DatabaseCommand::Catalog(command) => catalog::run(deps, command, json).await,
         DatabaseCommand::Rates(command) => rates::run(deps, command, json).await,

@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 94] = [
+const CASES: [Case; 99] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -186,6 +186,11 @@ const CASES: [Case; 94] = [
     ("offers import only bad-offers.csv", 3, "INVALID_INPUT"),
     ("offers import nobody offers.csv", 3, "NOT_FOUND"),
     ("offers import only offers.csv", 0, ""),
+    ("attempts list", 0, ""),
+    ("attempts list --state gone", 2, "USAGE"),
+    ("attempts resolve pur_00000000000000000000000000 --refused --note it", 3, "NOT_FOUND"),
+    ("refund-unit nothing 1 --reference T-1 --note it", 3, "NOT_FOUND"),
+    ("work", 2, "USAGE"),
     ("wallet credit --partner New --currency EUR --amount 5 --reference b1", 0, ""),
     ("wallet credit --partner New --currency EUR --amount 0 --reference b2", 3, "INVALID_INPUT"),
     ("wallet credit --partner New --currency EUR --amount five --reference b2", 2, "USAGE"),
@@ -204,6 +209,8 @@ fn write_files(app: &TestApp) {
     let folder = app.database.folder.path();
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     write("heading.csv", "one,two\n1,2\n");
+    write("key.json", "{\"api_key\":\"key\"}");
+    write("offers.csv", &format!("product,vendor_sku,cost_currency,cost_factor\n{EURO_20},E-20,EUR,0.95\n"));
     let heading = "sku,brand_slug,product_name,category,country,face_currency,denomination_kind,face_value,min_value,\
         max_value,step,unit_label,delivery,recipient_field,denom_basis,discount_pct,discount_basis";
     let product = |sku: &str| format!("{sku},steam_wallet,S,gaming,US,USD,fixed,7,,,,,code,,own,4,own\n");
@@ -349,9 +356,17 @@ both_databases! {
 #[test]
 fn the_table_has_every_command() {
     // What takes an id that only the database knows ends well behind the table; a server that ends well is stopped elsewhere,
-    // and a provider of rates is asked where there is one (`rates.rs`).
-    let done_elsewhere =
-        ["serve", "vendor-sim", "migrate down", "price remove", "partner credential revoke", "rates poll"];
+    // and a provider of rates is asked where there is one (`rates.rs`); attempts and refunds need orders (`operators.rs`).
+    let done_elsewhere = [
+        "serve",
+        "vendor-sim",
+        "migrate down",
+        "price remove",
+        "partner credential revoke",
+        "rates poll",
+        "attempts resolve",
+        "refund-unit",
+    ];
     for (path, _) in leaves() {
         let of_it = |line: &str| line == path || line.starts_with(&format!("{path} "));
         let codes: Vec<i32> =

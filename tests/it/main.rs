@@ -27,6 +27,7 @@ mod migrate;
 mod nodes;
 mod nul;
 mod opening;
+mod operators;
 mod orders;
 mod playground;
 mod pools;

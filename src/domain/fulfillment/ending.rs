@@ -52,8 +52,8 @@ pub async fn lock(
 pub struct Made {
     /// By what it is known.
     pub by: PurchaseEnd,
-    /// The vendor's own name for it.
-    pub vendor_ref: String,
+    /// The vendor's own name for it, if it has told one.
+    pub vendor_ref: Option<String>,
     /// How many units it brought.
     pub delivered_quantity: i32,
     /// What it did cost, at scale 6.
@@ -73,6 +73,16 @@ pub const fn known_by(kind: PurchaseCallKind) -> PurchaseEnd {
 }
 
 impl LockedPurchase {
+    /// Takes it from whoever has it: what they learn of it from here on changes nothing.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn take_over(&mut self, transaction: &Transaction) -> Result<(), DbErr> {
+        store::take_over(transaction, &self.purchase).await?;
+        self.purchase.epoch += 1;
+        Ok(())
+    }
+
     /// Ends it as made, and its units' parts as told.
     ///
     /// # Errors
@@ -87,7 +97,7 @@ impl LockedPurchase {
         let ending = Ending {
             state: PurchaseState::Delivered,
             by: made.by,
-            vendor_ref: Some(made.vendor_ref),
+            vendor_ref: made.vendor_ref,
             delivered_quantity: made.delivered_quantity,
             cost_micros: Some(made.cost_micros),
             refusal: None,

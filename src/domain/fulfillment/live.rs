@@ -101,12 +101,16 @@ struct State {
 pub struct Live {
     adapters: Adapters,
     state: ArcSwap<State>,
+    /// Held while they are read and replaced, so that an earlier reading never takes the place of a later one.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Live {
     /// Knows the adapters, and no vendor yet.
     pub fn new(adapters: Adapters) -> Self {
-        Self { adapters, state: ArcSwap::from_pointee(State { version: -1, ..State::default() }) }
+        Self { adapters, state: ArcSwap::from_pointee(State { version: -1, ..State::default() }),
+            refreshing: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Every adapter.
@@ -152,6 +156,7 @@ impl Live {
 /// What the database says; the present ones stay.
 pub async fn refresh(deps: &Arc<Deps>) -> Result<(), Problem> {
     let live = deps.feature::<Live>();
+    let _alone = live.refreshing.lock().await;
     let present = versions(&deps.database.reader).await?;
     if present.get(Subject::Vendors.as_str()).copied().unwrap_or(0) == live.version() {
         return Ok(());

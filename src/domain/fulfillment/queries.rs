@@ -17,8 +17,8 @@ use crate::problem::Problem;
 /// Which purchases are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PurchaseFilter {
-    /// Of this order.
-    pub order: Option<OrderId>,
+    /// Of one of these orders; of any if empty.
+    pub orders: Vec<OrderId>,
     /// At this vendor.
     pub vendor: Option<VendorId>,
     /// In one of these states; in any if empty.
@@ -46,8 +46,8 @@ pub async fn list_purchases(
     most: u64,
 ) -> Result<Vec<PurchaseHistory>, Problem> {
     let mut select = purchases::Entity::find().order_by_desc(purchases::Column::Id).limit(most);
-    if let Some(order) = filter.order {
-        select = select.filter(purchases::Column::OrderId.eq(order));
+    if !filter.orders.is_empty() {
+        select = select.filter(purchases::Column::OrderId.is_in(filter.orders.iter().copied()));
     }
     if let Some(vendor) = filter.vendor {
         select = select.filter(purchases::Column::VendorId.eq(vendor));

@@ -220,6 +220,14 @@ pub(super) async fn lock_purchase(
     purchases::Entity::find().from_raw_sql(select).one(transaction).await
 }
 
+/// Begins a new epoch of a purchase that this transaction has locked.
+pub(super) async fn take_over(transaction: &Transaction, purchase: &purchases::Model) -> Result<(), DbErr> {
+    let sql = "UPDATE purchases SET epoch = epoch + 1, worker_id = NULL WHERE id = $1 AND epoch = $2";
+    let values: [Value; 2] = [purchase.id.to_string().into(), purchase.epoch.into()];
+    let update = statement(transaction.get_database_backend(), sql, values);
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
+}
+
 /// What a purchase is in doubt about, and when its vendor is asked next.
 #[derive(Debug, Clone)]
 pub(super) struct Suspension {

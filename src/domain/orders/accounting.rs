@@ -1,6 +1,7 @@
 //! Which lines a movement of an order's money has, pure.
 //!
-//! What lives here: the ledger transactions of a sale, a hold, a capture and a release, and of what a vendor delivered.
+//! What lives here: the ledger transactions of a sale, a hold, a capture, a release and a later refund, and of what a vendor
+//! delivered.
 //! What is always true: the lines of one currency and scale sum to nought; revenue is split per unit, so that refunding units is
 //! exact; what codes cost is at scale 6 of its own currency.
 //! What is not here: writing them; that is the wallet's store.
@@ -62,6 +63,14 @@ pub fn purchase(
     let lines = all.into_iter().filter(|(_, amount)| *amount != 0).map(line).collect();
     let booked = transaction(id, TransactionKind::Purchase, order, lines);
     (owed != 0).then(|| NewTransaction { reference: Some(purchase.to_string()), ..booked })
+}
+
+/// A delivered unit's money given back: revenue → available. What its goods cost stays spent.
+pub fn refund(id: TransactionId, order: &orders::Model, reference: String, note: String) -> NewTransaction {
+    let mut lines = vec![wallet_line(order, Account::WalletAvailable, order.unit_price_minor)];
+    lines.extend(revenue(order, -1));
+    let entry = transaction(id, TransactionKind::Refund, order, lines);
+    NewTransaction { reference: Some(reference), note: Some(note), ..entry }
 }
 
 /// Held units refunded: held → available.

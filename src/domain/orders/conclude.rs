@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use entity::ids::{StockWriterId, TransactionId, WorkerId};
+use entity::ids::TransactionId;
 use entity::purchases;
 use entity::state::{
     AttemptOutcome, FailurePolicy, OrderFailureCode, PurchaseCallKind, PurchaseState, UnitStatus,
@@ -17,33 +17,19 @@ use sea_orm::DbErr;
 
 use super::accounting::{self, count};
 use super::goods::{Item, Parcel, unpack};
+use super::news::{Decision, News, Witness};
 use super::parts_store::UnitStep;
 use super::settle::{self, Locked, Outcome, Receipt};
 use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
 use crate::ctx::Deps;
-use crate::domain::feed;
 use crate::domain::fulfillment::{
     self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, Sign, VendorRefusal,
     after_not_executed, known_by, next_try,
 };
 use crate::domain::vouchers::{Cost, take_in};
+use crate::domain::{audit, feed};
 use crate::problem::Problem;
 use crate::store;
-
-/// Who learnt a fact, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct Witness<'a> {
-    /// Who tells the moves of stock.
-    pub writer: StockWriterId,
-    /// The worker.
-    pub worker: WorkerId,
-    /// How it is known.
-    pub kind: PurchaseCallKind,
-    /// How long the call took, in microseconds.
-    pub duration_micros: i64,
-    /// Who did it, for the record.
-    pub actor: &'a str,
-}
 
 /// What is to be done next about a purchase.
 #[derive(Debug)]
@@ -72,7 +58,7 @@ pub async fn conclude(
         Fact::Refused(refusal) => News::Refused(refusal),
         Fact::NotExecuted => News::NotExecuted,
     };
-    let message = news.message();
+    let message = witness.message(&news);
     let call = fulfillment::call_of(purchase, witness.kind, news.outcome(), &message);
     let call = entity::purchase_calls::Model {
         duration_micros: witness.duration_micros,
@@ -82,8 +68,10 @@ pub async fn conclude(
     };
     let (task, id) = (Arc::clone(deps), purchase.clone());
     let (writer, worker, kind, news) = (witness.writer, witness.worker, witness.kind, Arc::new(news));
+    let decision = witness.decision.cloned();
     let next = store::write::<_, Problem, _>(deps, move |transaction| {
         let (deps, purchase, news, call) = (Arc::clone(&task), id.clone(), Arc::clone(&news), call.clone());
+        let decision = decision.clone();
         Box::pin(async move {
             let hand = Hand { deps: &deps, transaction, writer, worker, now };
             let Some(order) = settle::lock(transaction, purchase.order_id).await? else {
@@ -92,10 +80,11 @@ pub async fn conclude(
             let Some(locked) = fulfillment::lock(transaction, purchase.id, purchase.epoch).await? else {
                 return Ok(Next::Lost);
             };
-            if matches!(locked.purchase.state, PurchaseState::Delivered | PurchaseState::Refused) {
+            let mut concluding = Concluding { hand, kind, locked, call, decision };
+            if !concluding.is_open_to(&news) {
                 return Ok(Next::Lost);
             }
-            let concluding = Concluding { hand, kind, locked, call };
+            concluding.take_over().await?;
             Ok(concluding.write(order, &news).await?)
         })
     })
@@ -104,51 +93,37 @@ pub async fn conclude(
     Ok(next)
 }
 
-/// A fact with its goods sealed.
-enum News {
-    Parcel(Box<Parcel>),
-    Refused(VendorRefusal),
-    NotExecuted,
-}
-
-impl News {
-    const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Parcel(_) => "DELIVERED",
-            Self::Refused(_) => "REFUSED",
-            Self::NotExecuted => "NOT_EXECUTED",
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Parcel(parcel) => parcel.message(),
-            Self::Refused(refusal) => refusal.message.clone(),
-            Self::NotExecuted => "the vendor never knew it".to_owned(),
-        }
-    }
-
-    const fn sign(&self) -> Sign<'_> {
-        match self {
-            Self::Parcel(_) => Sign::Well,
-            Self::Refused(refusal) => Sign::Refused(refusal),
-            Self::NotExecuted => Sign::Silent,
-        }
-    }
-}
-
 struct Concluding<'a> {
     hand: Hand<'a>,
     kind: PurchaseCallKind,
     locked: LockedPurchase,
     call: entity::purchase_calls::Model,
+    decision: Option<Decision>,
 }
 
 impl Concluding<'_> {
+    /// Whether the purchase, as it stands now, can still come to this.
+    fn is_open_to(&self, news: &News) -> bool {
+        let state = self.locked.purchase.state;
+        match self.decision {
+            Some(_) => news.may_be_decided(state),
+            None => !matches!(state, PurchaseState::Delivered | PurchaseState::Refused),
+        }
+    }
+
+    /// What a person decides, nobody who asks just now changes afterwards.
+    async fn take_over(&mut self) -> Result<(), DbErr> {
+        let Some(decision) = &self.decision else { return Ok(()) };
+        audit::record(self.hand.transaction, std::slice::from_ref(&decision.audited)).await?;
+        self.locked.take_over(self.hand.transaction).await
+    }
+
     async fn write(self, order: Locked, news: &News) -> Result<Next, DbErr> {
         let Hand { transaction, now, deps, writer, .. } = self.hand;
         let purchase = &self.locked.purchase;
-        fulfillment::record_fact(transaction, now, purchase, &self.call, news.sign()).await?;
+        // What a person says tells nothing of how the vendor is.
+        let sign = if self.decision.is_some() { Sign::Silent } else { news.sign() };
+        fulfillment::record_fact(transaction, now, purchase, &self.call, sign).await?;
         let by = known_by(self.kind);
         let outcome = match news {
             News::Parcel(parcel) => self.deliver(&order, parcel).await?,
@@ -176,8 +151,11 @@ impl Concluding<'_> {
         open.map(|attempt| attempt.unit_index).collect()
     }
 
-    /// Sends it again, while its units are wanted and its vendor is bought from.
+    /// Sends it again, while its units are wanted and its vendor is bought from. What a person ended is never sent again.
     async fn again(&self, order: &Locked) -> Result<Option<purchases::Model>, DbErr> {
+        if self.decision.is_some() {
+            return Ok(None);
+        }
         let Hand { transaction, now, deps, .. } = self.hand;
         let Some(vendor) = deps.feature::<Live>().vendor(self.locked.purchase.vendor_id) else {
             return Ok(None);

@@ -30,8 +30,8 @@ pub enum Item {
 /// A delivery, ready to be written.
 #[derive(Debug)]
 pub struct Parcel {
-    /// The vendor's own name for the purchase.
-    pub vendor_ref: String,
+    /// The vendor's own name for the purchase, if it has told one.
+    pub vendor_ref: Option<String>,
     /// What came for each unit, with what it cost; units behind the last got nothing.
     pub items: Vec<(Item, Cost)>,
     /// What the vendor took, at scale 6.
@@ -116,7 +116,7 @@ pub async fn unpack(
     };
     let items = drafts.into_iter().map(item).zip(shares).collect();
     Ok(Parcel {
-        vendor_ref: delivery.vendor_ref,
+        vendor_ref: Some(delivery.vendor_ref).filter(|name| !name.is_empty()),
         items,
         cost_micros: cost.micros,
         cost_currency: cost.currency,

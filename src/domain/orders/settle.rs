@@ -174,6 +174,9 @@ struct Settling<'a> {
 impl Settling<'_> {
     async fn write(&self, locked: Locked, outcome: Outcome) -> Result<orders::Model, DbErr> {
         let before = locked.order.status;
+        if is_terminal(before) {
+            return self.book_late(locked.order, outcome).await;
+        }
         let delivered = outcome.delivered();
         let mut order = locked.order;
         self.advance(&mut order, &delivered, &outcome);
@@ -194,6 +197,16 @@ impl Settling<'_> {
         let mut told = self.told(&order, before, &steps, &outcome);
         told.extend(telling::of_wallets(|| self.event_id(), &changes));
         events::record(self.transaction, self.now, told).await?;
+        Ok(order)
+    }
+
+    /// What a vendor delivers behind an order's end is owed for, and changes nothing of the order.
+    async fn book_late(&self, order: orders::Model, outcome: Outcome) -> Result<orders::Model, DbErr> {
+        if !outcome.is_silent() || !outcome.moved.is_empty() || !outcome.returned.is_empty() {
+            return Err(DbErr::Custom(format!("{} has ended, and its units do not move", order.id)));
+        }
+        let booked: Vec<NewTransaction> = outcome.booked.into_iter().collect();
+        wallet::post(self.transaction, self.now, &mut BTreeMap::new(), &booked, Vec::new()).await?;
         Ok(order)
     }
 

@@ -18,8 +18,9 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::conclude::{Next, Witness, conclude};
+use super::conclude::{Next, conclude};
 use super::jobs;
+use super::news::Witness;
 use super::recipient;
 use crate::ctx::Deps;
 use crate::domain::feed;
@@ -236,8 +237,14 @@ impl Worker {
             }
             return None;
         };
-        let witness =
-            Witness { writer: self.writer(), worker: self.id, kind, duration_micros, actor: &actor };
+        let witness = Witness {
+            writer: self.writer(),
+            worker: self.id,
+            kind,
+            duration_micros,
+            actor: &actor,
+            decision: None,
+        };
         match conclude(&self.deps, purchase, witness, fact).await {
             Ok(Next::SendAgain(again)) => Some(*again),
             Ok(Next::Ended) => None,

@@ -126,6 +126,34 @@ pub(super) const CHECKS: &[Check] = &[
         breaches: &[Breach { name: "another_split", sql: Sql::Same(REVENUE_AGAINST_PRICE) }],
     },
     Check {
+        name: "goodwill_is_given_once",
+        invariant: None,
+        says: "a refund of a delivered unit is of that unit alone, by a transaction of its order and kind, for its price, taken \
+               from revenue as it was earned",
+        breaches: &[
+            Breach {
+                name: "not_delivered",
+                sql: Sql::Same(
+                    "SELECT g.order_id AS offender, 'unit ' || g.unit_index || ' is refunded as if delivered' AS reason
+                     FROM goodwill_refunds g
+                     LEFT JOIN order_units u ON u.order_id = g.order_id AND u.unit_index = g.unit_index
+                     WHERE coalesce(u.status, '') <> 'DELIVERED'",
+                ),
+            },
+            Breach {
+                name: "another_transaction",
+                sql: Sql::Same(
+                    "SELECT g.order_id AS offender, 'unit ' || g.unit_index
+                        || ' is refunded by a transaction that is none of its own' AS reason
+                     FROM goodwill_refunds g LEFT JOIN ledger_transactions t ON t.id = g.transaction_id
+                     WHERE coalesce(t.kind, '') <> 'REFUND' OR coalesce(t.order_id, '') <> g.order_id
+                        OR coalesce(t.partner_id, '') <> g.partner_id",
+                ),
+            },
+            Breach { name: "another_amount", sql: Sql::Same(REFUND_AGAINST_PRICE) },
+        ],
+    },
+    Check {
         name: "charges_bind",
         invariant: None,
         says: "an order on a charge is for what the charge said, at its price, placed before it expired, and alone on it",
@@ -192,3 +220,19 @@ const REVENUE_AGAINST_PRICE: &str = "
         OR coalesce(e.fx, 0) <> o.unit_fx_minor * coalesce(d.units, 0)
         OR coalesce(e.fees, 0) <> o.unit_fee_minor * coalesce(d.units, 0)
         OR coalesce(e.rounding, 0) <> o.unit_rounding_minor * coalesce(d.units, 0)";
+
+const REFUND_AGAINST_PRICE: &str = "
+    WITH given AS (
+        SELECT t.id, t.order_id,
+            sum(CASE WHEN p.account = 'WALLET_AVAILABLE' THEN p.amount ELSE 0 END) AS paid,
+            sum(CASE WHEN p.account = 'REVENUE_SALES' THEN -p.amount ELSE 0 END) AS sales,
+            sum(CASE WHEN p.account = 'REVENUE_FX_MARGIN' THEN -p.amount ELSE 0 END) AS fx,
+            sum(CASE WHEN p.account = 'REVENUE_FEES' THEN -p.amount ELSE 0 END) AS fees,
+            sum(CASE WHEN p.account = 'REVENUE_ROUNDING' THEN -p.amount ELSE 0 END) AS rounding
+        FROM ledger_transactions t JOIN postings p ON p.transaction_id = t.id
+        WHERE t.kind = 'REFUND' GROUP BY t.id, t.order_id
+    )
+    SELECT t.id AS offender, 'it is not the price of one delivered unit, taken from revenue as it was earned' AS reason
+    FROM given t JOIN orders o ON o.id = t.order_id LEFT JOIN goodwill_refunds g ON g.transaction_id = t.id
+    WHERE g.order_id IS NULL OR t.paid <> o.unit_price_minor OR t.sales <> o.unit_sales_minor OR t.fx <> o.unit_fx_minor
+        OR t.fees <> o.unit_fee_minor OR t.rounding <> o.unit_rounding_minor";

@@ -102,7 +102,7 @@ pub(super) fn read(header: &Header, record: &ByteRecord, shelf: &Shelf) -> Resul
         product: product.id.clone(),
         brand: product.brand_slug.clone(),
         face_minor: face_value(header.cell(record, "face_value")?, product)?,
-        contents: contents(header, record)?,
+        contents: read_contents(&|column| header.cell(record, column))?,
         expires_at: expiry(header.cell(record, "expires_at")?, shelf.now)?,
         cost: cost(header.cell(record, "cost")?, header.cell(record, "cost_currency")?, shelf)?,
         lot: lot(header.cell(record, "lot")?, &shelf.lot)?,
@@ -138,9 +138,13 @@ fn face_value(cell: Option<&str>, product: &entity::products::Model) -> Result<i
     }
 }
 
-fn contents(header: &Header, record: &ByteRecord) -> Result<Contents, String> {
+/// What a row's columns code, pin, serial and url hold: a code, or a link, or both.
+///
+/// # Errors
+/// What is wrong with which column.
+pub fn read_contents<'r>(cell: &dyn Fn(&str) -> Result<Option<&'r str>, String>) -> Result<Contents, String> {
     let secret = |column: &str, longest: usize| -> Result<Option<Secret>, String> {
-        let Some(text) = header.cell(record, column)? else { return Ok(None) };
+        let Some(text) = cell(column)? else { return Ok(None) };
         if text.chars().count() > longest || text.chars().any(char::is_control) {
             return Err(format!("{column} has control characters, or more than {longest} in all"));
         }
@@ -169,14 +173,23 @@ fn contents(header: &Header, record: &ByteRecord) -> Result<Contents, String> {
     Ok(contents)
 }
 
-/// An instant, or a day, on which the code is good to the end.
-fn expiry(cell: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, String> {
+/// An instant, or a day, on which a code is good to the end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_expiry(cell: Option<&str>) -> Result<Option<Timestamp>, String> {
     let Some(text) = cell else { return Ok(None) };
-    let instant = text
-        .parse()
-        .or_else(|_| format!("{text}T23:59:59.999999Z").parse::<Timestamp>())
-        .map_err(|_| "expires_at is neither a day (2027-01-31) nor an RFC 3339 instant".to_owned())?;
-    if instant <= now { Err("expires_at has passed".to_owned()) } else { Ok(Some(instant)) }
+    let instant = text.parse().or_else(|_| format!("{text}T23:59:59.999999Z").parse::<Timestamp>());
+    let wrong = |_| "expires_at is neither a day (2027-01-31) nor an RFC 3339 instant".to_owned();
+    instant.map(Some).map_err(wrong)
+}
+
+fn expiry(cell: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, String> {
+    let expiry = read_expiry(cell)?;
+    if expiry.is_some_and(|instant| instant <= now) {
+        return Err("expires_at has passed".to_owned());
+    }
+    Ok(expiry)
 }
 
 fn cost(cost: Option<&str>, currency: Option<&str>, shelf: &Shelf) -> Result<Option<Cost>, String> {

@@ -26,10 +26,12 @@ mod store;
 mod vault;
 
 pub use bought::{Bought, BoughtOf, seal_bought, take_in};
+pub use csv_rows::{read_contents, read_expiry};
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
 pub use jobs::{KEYS_EVERY, watch};
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
+pub use quoting::Quoting;
 pub use reserved::{deliver_reserved, find_reserved, give_back, reserve};
 pub use sealing::Place;
 pub use secret::{Contents, Opened, Secret};

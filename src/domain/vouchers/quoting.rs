@@ -20,7 +20,7 @@ enum Place {
 
 /// Passes a file through, and fails where a quote is out of place.
 #[derive(Debug)]
-pub(super) struct Quoting<R> {
+pub struct Quoting<R> {
     inner: R,
     place: Place,
     /// How many bytes have passed.
@@ -31,7 +31,8 @@ pub(super) struct Quoting<R> {
 }
 
 impl<R: Read> Quoting<R> {
-    pub(super) fn new(inner: R) -> Self {
+    /// Passes this on.
+    pub fn new(inner: R) -> Self {
         Self { inner, place: Place::FieldStart, passed: 0, line: 1, opened: 1 }
     }
 

@@ -176,20 +176,32 @@ async fn credit_once(
 }
 
 /// What is held of a locked wallet, in minor units.
-async fn held_of(transaction: &Transaction, wallet: WalletId) -> Result<i64, sea_orm::DbErr> {
+///
+/// # Errors
+/// What the database says.
+pub async fn held_of(transaction: &Transaction, wallet: WalletId) -> Result<i64, sea_orm::DbErr> {
     let sql = format!("SELECT {HELD} AS held FROM wallets w WHERE w.id = $1");
     let held = statement(transaction.get_database_backend(), sql, [wallet.to_string().into()]);
     let row = transaction.query_one_raw(held).await?;
     row.ok_or_else(|| sea_orm::DbErr::RecordNotFound(wallet.to_string()))?.try_get("", "held")
 }
 
-/// One credit of a partner at a time: two calls with one reference must not both find it unused. Orders go on beside it.
 async fn lock_partner(transaction: &Transaction, partner: PartnerId) -> Result<(), Failure<CreditRefusal>> {
+    let found = lock_owner(transaction, partner).await?;
+    found.then_some(()).ok_or(Failure::Refused(CreditRefusal::PartnerNotFound))
+}
+
+/// One payment into a partner's wallets at a time: two calls with one reference must not both find it unused. Orders go on
+/// beside it. Tells whether there is such a partner.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_owner(transaction: &Transaction, partner: PartnerId) -> Result<bool, sea_orm::DbErr> {
     let backend = transaction.get_database_backend();
     let lock = if backend == DbBackend::Postgres { " FOR NO KEY UPDATE" } else { "" };
     let sql = format!("SELECT id FROM partners WHERE id = $1{lock}");
     let found = transaction.query_one_raw(statement(backend, sql, [partner.to_string().into()])).await?;
-    found.map(drop).ok_or(Failure::Refused(CreditRefusal::PartnerNotFound))
+    Ok(found.is_some())
 }
 
 /// The credit that has the reference already: done, if it is the same.

@@ -11,7 +11,7 @@ mod queries;
 mod statement;
 pub mod store;
 
-pub use credit::{CreditRefusal, CreditWallet, Credited, credit};
+pub use credit::{CreditRefusal, CreditWallet, Credited, credit, held_of, lock_owner};
 pub use entries::{EntriesWanted, Entry, EntryRange, count_entries, find_entries, list_entries};
 pub use queries::{
     Funds, count_wallets, find_wallet_by_currency, find_wallet_of, find_wallets, funds_of, list_all_wallets,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use entity::timestamp::Timestamp;
 use futures_util::FutureExt as _;
 use octopus_cards::app;
-use octopus_cards::clock::{Clock as _, FixedClock, SeededIds};
+use octopus_cards::clock::{Clock as _, FixedClock, SeededIds, SystemClock};
 use octopus_cards::ctx::{Ctx, Deps};
 use octopus_cards::domain::verify;
 use octopus_cards::problem::Problem;
@@ -192,6 +192,11 @@ impl TestApp {
     /// Moves the clock.
     pub fn advance_secs(&self, secs: i64) {
         self.clock.advance_millis(secs * 1_000);
+    }
+
+    /// Moves the clock to the machine's, by which commands in a process of their own go.
+    pub fn meet_the_machine(&self) {
+        self.clock.advance_millis((SystemClock.now().micros() - self.now().micros()).div_euclid(1_000) + 1);
     }
 
     /// Stops the server as a signal would, and waits until it has.

@@ -128,6 +128,15 @@ breakers! {
         ["postings", "wallets"], OVERDRAWN, says "entry 1 left it below nought";
     held_money_of_no_unit_is_found breaks "held_money_is_of_open_units" "another_sum" in Seeded, [], HELD_FOR_NOTHING,
         says "held is 5, its open units cost 0";
+    a_refund_of_what_was_not_delivered_is_found breaks "goodwill_is_given_once" "not_delivered" in Refunded, [],
+        "UPDATE goodwill_refunds SET unit_index = 22", says "unit 22 is refunded as if delivered";
+    a_refund_by_another_transaction_is_found breaks "goodwill_is_given_once" "another_transaction" in Refunded, [],
+        "UPDATE goodwill_refunds SET transaction_id = (SELECT t.id FROM ledger_transactions t WHERE t.kind = 'SALE')",
+        says "unit 1 is refunded by a transaction that is none of its own";
+    a_refund_of_another_amount_is_found breaks "goodwill_is_given_once" "another_amount" in Refunded, [],
+        "UPDATE postings SET account = 'FUNDING' WHERE account = 'REVENUE_SALES' AND transaction_id IN
+            (SELECT t.id FROM ledger_transactions t WHERE t.kind = 'REFUND')",
+        says "it is not the price of one delivered unit, taken from revenue as it was earned";
     a_gap_in_the_entries_is_found breaks "entries_number_without_gaps" "gap" in Seeded, [],
         "UPDATE wallets SET sequence = sequence + 1 WHERE currency = 'KWD'",
         says "its sequence is 2, its 1 entries have 1 numbers from 1 to 1";

@@ -2,7 +2,7 @@
 //! Not here: that the server never asks; every other test shows that.
 
 use super::breaking::{columns, copy_of_an_order, findings, triggers};
-use super::scenes::{buy_a_code, credit, sell_and_settle, sell_on_a_charge};
+use super::scenes::{buy_a_code, credit, refund, sell_and_settle, sell_on_a_charge};
 use crate::support::app::TestApp;
 use crate::support::database::Dialect;
 
@@ -10,7 +10,7 @@ use crate::support::database::Dialect;
 pub const BROKEN: (&str, &str) = ("the_database_guards_its_rows", "missing_trigger");
 
 /// What is guarded: any row, or those of which the condition is true; and the columns that may change all the same.
-const GUARDED: [(&str, &str, &[&str]); 16] = [
+const GUARDED: [(&str, &str, &[&str]); 17] = [
     ("postings", "TRUE", &[]),
     ("ledger_transactions", "TRUE", &[]),
     ("unit_settlements", "TRUE", &[]),
@@ -19,6 +19,7 @@ const GUARDED: [(&str, &str, &[&str]); 16] = [
     ("audit_log", "TRUE", &[]),
     ("events", "TRUE", &[]),
     ("charges", "TRUE", &[]),
+    ("goodwill_refunds", "TRUE", &[]),
     ("orders", "completed_at IS NOT NULL", &["recipient", "recipient_key_id"]),
     ("order_units", "status IN ('DELIVERED', 'REFUNDED')", &[]),
     ("vouchers", "state = 'DELIVERED'", &["data_key_id", "sealed"]),
@@ -53,6 +54,7 @@ async fn assert_refused(app: &TestApp, sql: &str, constraint: &str, words: &str)
 both_databases! {
     async fn the_database_refuses_to_change_what_has_ended(app: SmallCatalog) {
         sell_and_settle(&app).await;
+        refund(&app).await;
         sell_on_a_charge(&app).await;
         buy_a_code(&app).await;
         credit(&app).await;

@@ -1,6 +1,7 @@
 //! What is sold and bought before the books are broken.
 //! Always true: when a scene has been played, nothing of it moves on by itself. Not here: what is broken (`breakers.rs`).
 
+use octopus_cards::domain::orders::{self, RefundUnit};
 use serde_json::{Value, json};
 
 use crate::fulfillment::{end, input};
@@ -24,6 +25,8 @@ pub enum Scene {
     Sold,
     /// Of 22 units 21 were delivered, one of them later, and one refunded.
     Settled,
+    /// The same, and one of the delivered units was refunded later.
+    Refunded,
     /// An order on a charge, and another that might have been on it.
     OnCharge,
     /// Two orders, of two units and of one.
@@ -49,6 +52,10 @@ impl Scene {
             Self::Seeded => {}
             Self::Sold => drop(sell(app).await),
             Self::Settled => sell_and_settle(app).await,
+            Self::Refunded => {
+                sell_and_settle(app).await;
+                refund(app).await;
+            }
             Self::OnCharge => sell_on_a_charge(app).await,
             Self::SoldTwice => drop(order(&sell(app).await, STEAM_50, 1, "another").await),
             Self::Bought => buy(app, (EURO_20, "sandbox_ok"), "DELIVERED").await,
@@ -152,4 +159,13 @@ async fn ask(app: &TestApp) {
     place(&app.partner().await, input(EURO_20, 1, "asked")).await;
     let unknown = "SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'";
     poll::until_true("the vendor has it", async || app.database.number(unknown).await == 1).await;
+}
+
+/// Gives the first unit's money back.
+pub async fn refund(app: &TestApp) {
+    let order = app.database.texts("SELECT id AS line FROM orders").await.remove(0);
+    let order = order.parse().expect("it is an order's id");
+    let command =
+        RefundUnit { order, unit: 1, reference: "T-1".to_owned(), note: "it did not work".to_owned() };
+    orders::refund_unit(&app.system(), command).await.expect("it is delivered");
 }

@@ -1,0 +1,135 @@
+//! Vendors and what they sell: `octopus vendor` and `octopus offers`.
+//! Not here: buying from them.
+
+use serde_json::{Value, json};
+
+use super::{run, told, write};
+use crate::support::app::TestApp;
+use crate::support::catalog::{EURO_20, STEAM_50};
+
+const ADD: &str = "vendor add --json --adapter sandbox --base-url http://127.0.0.1:9/ --currency EUR";
+
+async fn add(app: &TestApp, name: &str) -> Value {
+    write(app, "key.json", "{\"api_key\": \"CANARY-KEY\"}");
+    run(app, &format!("{ADD} --credentials key.json {name}"), &[]).await.json()
+}
+
+async fn offers(app: &TestApp) -> Vec<String> {
+    let sql = "SELECT product_id || ' ' || vendor_sku || ' ' || status || ' ' || priority || ' ' || max_quantity AS line
+        FROM offers ORDER BY product_id";
+    app.database.texts(sql).await
+}
+
+async fn costs(app: &TestApp) -> Vec<String> {
+    let sql = "SELECT product_id || ' ' || factor || ' ' || fee_micros || ' ' || currency AS line
+        FROM offer_costs ORDER BY product_id, since";
+    app.database.texts(sql).await
+}
+
+both_databases! {
+    async fn a_vendor_is_added_listed_paused_and_resumed_and_its_key_is_never_shown(app: SmallCatalog) {
+        app.meet_the_machine();
+        let added = add(&app, "ours").await;
+        assert_eq!((&added["name"], &added["status"], &added["has_credentials"]), (&json!("ours"), &json!("ACTIVE"), &json!(true)));
+        assert_eq!(added["base_url"], "http://127.0.0.1:9");
+        let listed = run(&app, "vendor list --json", &[]).await.expect_code(0);
+        assert!(!listed.stdout.contains("CANARY") && !listed.stderr.contains("CANARY"), "{listed:?}");
+        let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), 1);
+        assert_eq!((&listed[0]["id"], &listed[0]["broken"], &listed[0]["failing"]), (&added["id"], &json!(null), &json!([])));
+        let sealed = "SELECT count(*) FROM vendors WHERE credentials IS NOT NULL AND credentials_key_id IS NOT NULL";
+        assert_eq!(app.database.number(sealed).await, 1);
+        let id = added["id"].as_str().unwrap();
+        assert_eq!(run(&app, "vendor pause --json ours", &[]).await.json()["status"], "PAUSED");
+        assert_eq!(run(&app, "vendor resume --json", &[id]).await.json()["status"], "ACTIVE");
+        let paused = run(&app, "vendor pause", &[id]).await.expect_code(0).stdout;
+        assert_eq!(paused.trim(), "ours is paused");
+        let text = run(&app, "vendor list", &[]).await.expect_code(0).stdout;
+        assert_eq!(text.trim(), format!("{id}  ours  sandbox at http://127.0.0.1:9: paused"));
+        let steps = app.database.texts("SELECT action AS line FROM audit_log WHERE action LIKE 'vendors.%' ORDER BY id").await;
+        assert_eq!(steps, ["vendors.added", "vendors.paused", "vendors.resumed", "vendors.paused"]);
+        let told = app.database.texts("SELECT detail AS line FROM audit_log WHERE action LIKE 'vendors.%'").await;
+        assert!(!told.concat().contains("CANARY"), "{told:?}");
+        let adapters = run(&app, "vendor adapters --json", &[]).await.json();
+        let sandbox = adapters.as_array().unwrap().iter().find(|one| one["name"] == "sandbox").unwrap();
+        assert_eq!(sandbox["credentials"]["api_key"], "the key that vendor-sim demands");
+    }
+
+    async fn a_vendor_that_cannot_be_is_refused_and_its_key_never_quoted(app: SmallCatalog) {
+        app.meet_the_machine();
+        add(&app, "ours").await;
+        for (name, text) in [("cut.json", "{\"api_key\": \"CANARY-"), ("list.json", "[\"CANARY-KEY\"]"),
+            ("number.json", "{\"api_key\": 4711}"), ("bare.json", "CANARY-KEY")] {
+            write(&app, name, text);
+            let ended = run(&app, &format!("{ADD} --credentials {name} other"), &[]).await;
+            assert!(!format!("{ended:?}").contains("CANARY") && !ended.stderr.contains("4711"), "{ended:?}");
+            let refused = told(ended, 2);
+            assert_eq!(refused.1, format!("{name} must hold a JSON object of texts by name"));
+        }
+        for (line, code, word) in [
+            (format!("{ADD} --credentials key.json ours"), 3, "there is a vendor \"ours\" already"),
+            (format!("{ADD} --credentials key.json Ours"), 3, "name must be 1 to 64 of a-z, 0-9, `_` and `-`"),
+            (format!("{ADD} --credentials key.json --timeout-ms 5 other"), 3, "timeout_ms must be 100 to 120000"),
+            ("vendor pause --json nobody".to_owned(), 3, "there is no vendor \"nobody\": `octopus vendor list` shows them"),
+        ] {
+            assert_eq!(told(run(&app, &line, &[]).await, code).1, word, "{line}");
+        }
+        let missing = told(run(&app, &format!("{ADD} --credentials absent.json other"), &[]).await, 2);
+        assert!(missing.1.starts_with("absent.json: "), "{missing:?}");
+        assert_eq!(app.database.number("SELECT count(*) FROM vendors").await, 1);
+    }
+
+    async fn offers_come_from_a_file_and_costs_keep_their_history(app: SmallCatalog) {
+        app.meet_the_machine();
+        add(&app, "ours").await;
+        let heading = "product,vendor_sku,cost_currency,cost_factor,cost_fee,priority,max_quantity,status";
+        write(&app, "offers.csv", &format!("{heading}\n{EURO_20},E-20,EUR,0.95,0.1,3,10,active\n{STEAM_50},S-50,USD,0.9,,,,\n"));
+        let told = run(&app, "offers import --json ours offers.csv", &[]).await.json();
+        assert_eq!(told, json!({ "added": 2, "changed": 0, "unchanged": 0 }));
+        let steam = format!("{STEAM_50} S-50 ACTIVE 0 1000");
+        assert_eq!(offers(&app).await, [steam.clone(), format!("{EURO_20} E-20 ACTIVE 3 10")]);
+        write(&app, "offers.csv", &format!("{heading}\n{EURO_20},E-20,EUR,0.93,0.1,3,10,paused\n{STEAM_50},S-50,USD,0.9,,,,\n"));
+        let told = run(&app, "offers import ours offers.csv", &[]).await.expect_code(0).stdout;
+        assert_eq!(told.trim(), "0 offers added, 1 changed, 1 as they were");
+        assert_eq!(offers(&app).await, [steam, format!("{EURO_20} E-20 PAUSED 3 10")]);
+        assert_eq!(costs(&app).await, [format!("{STEAM_50} 0.9 0 USD"), format!("{EURO_20} 0.95 100000 EUR"),
+            format!("{EURO_20} 0.93 100000 EUR")]);
+    }
+
+    async fn bad_offers_refuse_the_file_by_line_and_reason(app: SmallCatalog) {
+        app.meet_the_machine();
+        add(&app, "ours").await;
+        let rows = format!("product,vendor_sku,cost_currency,cost_factor,max_quantity,status\n{EURO_20},E-20,EUR,0.95,,\n\
+            {EURO_20},E-21,EUR,0.95,,\nnone,N,EUR,0.95,,\n{STEAM_50},,USD,0.9,,\n{STEAM_50},S,XXX,0.9,,\n\
+            {STEAM_50},S,USD,,,\n{STEAM_50},S,USD,-1,,\n{STEAM_50},S,USD,0.9,0,\n{STEAM_50},S,USD,0.9,,gone\n{STEAM_50},S\n");
+        write(&app, "bad.csv", &rows);
+        let ended = run(&app, "offers import --json ours bad.csv", &[]).await.expect_code(3);
+        let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+        let bad: Vec<(u64, &str)> = told["bad"].as_array().unwrap().iter()
+            .map(|row| (row["line"].as_u64().unwrap(), row["reason"].as_str().unwrap())).collect();
+        let twice = format!("{EURO_20} stands here already");
+        assert_eq!(bad, [
+            (3, twice.as_str()),
+            (4, "there is no product \"none\""),
+            (5, "vendor_sku must have 1 to 200 bytes"),
+            (6, "cost_currency must be an active ISO 4217 code, such as USD"),
+            (7, "cost_factor or cost_fee must say what a unit costs"),
+            (8, "cost_factor must not be negative, nor have more than 18 digits behind the point"),
+            (9, "max_quantity must be a whole number from 1 to 1000"),
+            (10, "status must be active or paused"),
+            (11, "it has another number of fields than the heading, or is not UTF-8"),
+        ]);
+        for (heading, reason) in [
+            ("product,vendor_sku,cost_currency,colour", "there is no column \"colour\"; there are product, vendor_sku, \
+                cost_currency, cost_factor, cost_fee, priority, min_face_value, max_face_value, max_quantity, available, status"),
+            ("product,vendor_sku", "the column cost_currency is missing"),
+            ("product,product,vendor_sku,cost_currency", "the column product stands twice"),
+        ] {
+            write(&app, "heading.csv", &format!("{heading}\n"));
+            let ended = run(&app, "offers import --json ours heading.csv", &[]).await.expect_code(3);
+            let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+            assert_eq!(told["bad"], json!([{ "line": 1, "reason": reason }]), "{told}");
+        }
+        assert_eq!(app.database.number("SELECT count(*) FROM offers").await, 0);
+    }
+}
