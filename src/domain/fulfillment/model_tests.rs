@@ -103,8 +103,11 @@ fn a_vendor_is_skipped_for_a_reason_that_is_told() {
     }
     // On the other side of each edge.
     let at_cost = Candidate { cost_base: Some(100), open_until: NOW, capacity: 2, ..well };
-    assert_eq!(plan(2, 0, Some(100), &[at_cost.clone()], NOW).from_vendors, [(0, 2)]);
-    assert_eq!(plan(2, 0, None, &[at_cost.clone()], NOW).considered[0].skipped, Some(Skip::NoRate));
+    assert_eq!(plan(2, 0, Some(100), std::slice::from_ref(&at_cost), NOW).from_vendors, [(0, 2)]);
+    assert_eq!(
+        plan(2, 0, None, std::slice::from_ref(&at_cost), NOW).considered[0].skipped,
+        Some(Skip::NoRate)
+    );
     let partly = plan(3, 0, Some(100), &[at_cost], NOW);
     assert_eq!((partly.unsourced, partly.prospect), (1, Prospect::Busy));
     assert_eq!(plan(1, 0, Some(1), &[], NOW).prospect, Prospect::Stock);
