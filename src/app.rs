@@ -176,6 +176,7 @@ pub fn start(deps: &Arc<Deps>) -> Work {
     work.spawn(keep("statistics", with(), learn));
     work.spawn(keep("feed", with(), feed::run));
     work.spawn(keep("vendors", with(), fulfillment::watch));
+    work.spawn(keep("reconciler", with(), fulfillment::tend));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.spawn(desk)));
     let worker = AbortOnDropHandle::new(tokio::spawn(keep("worker", with(), orders::work_orders)));
     Work { tasks: work, worker }

@@ -16,6 +16,7 @@ mod m06_books;
 mod m07_audit;
 mod m08_fulfillment;
 mod m09_rates;
+mod m11_reconciliation;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m07_audit::Migration),
             Box::new(m08_fulfillment::Migration),
             Box::new(m09_rates::Migration),
+            Box::new(m11_reconciliation::Migration),
         ]
     }
 }

@@ -33,6 +33,7 @@ pub mod serve;
 mod settings;
 pub mod stock;
 pub mod vendor;
+mod vendor_reconcile;
 pub mod vendor_sim;
 pub mod verify;
 pub mod wallet;

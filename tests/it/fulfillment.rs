@@ -4,6 +4,7 @@
 mod outcomes;
 mod policies;
 mod routes;
+mod statements;
 
 use serde_json::{Value, json};
 
