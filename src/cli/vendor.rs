@@ -37,7 +37,7 @@ pub enum VendorCommand {
     Reconcile {
         /// Its name, or its id (vnd_…); every vendor that has a statement if absent
         vendor: Option<String>,
-        /// Read the statement from this instant on, such as 2026-11-01T00:00:00Z [default: where it was left, and a day before]
+        /// Read the statement from this earlier instant on, such as 2026-11-01T00:00:00Z [default: where it was left, and a day before]
         #[arg(long, value_parser = parse_instant)]
         since: Option<Timestamp>,
     },

@@ -18,6 +18,7 @@ mod offers;
 mod queries;
 mod reconcile;
 mod sourcing;
+mod statement_booking;
 mod statement_model;
 mod statement_store;
 mod store;

@@ -4,38 +4,29 @@
 //! What is always true: one process reads a vendor's statement at a time, and none does inside a transaction; a statement delivers
 //! nothing: where it tells of a purchase that is open here, the vendor is asked about it at once; a line is posted once, whatever
 //! is read again; a part that is written stays, and what was read counts only when the last one is in.
-//! What is not here: when statements are read (`jobs.rs`); the verdict on a line (`statement_model.rs`).
+//! What is not here: when statements are read (`jobs.rs`); what follows from a line (`statement_booking.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use entity::currency::Currency;
-use entity::ids::{PurchaseId, TransactionId, VendorId};
-use entity::state::{Account, StatementVerdict, TransactionKind};
+use entity::ids::VendorId;
+use entity::statement_lines;
 use entity::timestamp::Timestamp;
-use entity::{purchases, statement_lines};
 use sea_orm::DbErr;
 use serde::Serialize;
-use serde_json::json;
 
 use super::live::{KnownVendor, Live};
-use super::statement_model::{Follows, corrections, judge};
-use super::statement_store::{self as store, Correction, Ended, Known, Turn, When};
+use super::statement_booking::{Booking, SKEW_SECS, Taken};
+use super::statement_store::{self as store, Ended, Turn, When};
 use super::vendor::{StatementLine, Trouble};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
-use crate::domain::vouchers::Cost;
-use crate::domain::wallet::{self, COST_SCALE, Line, NewTransaction};
 use crate::problem::{Failure, Problem};
 use crate::store::{Transaction, write};
 
 /// How far behind what was read a statement is read again, in seconds: what was under way turns up under its earlier time.
 const OVERLAP_SECS: i64 = 86_400;
-/// How old a purchase is before its absence is told, in seconds; half of the overlap, so that each is looked at.
-const LISTED_WITHIN_SECS: i64 = 43_200;
-/// How far apart the clocks of a vendor and of ours may be, in seconds.
-const SKEW_SECS: i64 = 600;
-/// The longest wait after a failure, in seconds, is the interval; each failure in a row adds so many to it.
+/// How much longer each failure in a row makes the wait, in seconds, up to the interval.
 const WAIT_SECS: i64 = 60;
 /// The most that a line may cost, at scale 6: a billion.
 const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
@@ -66,7 +57,7 @@ pub enum ReconcileRefusal {
 pub enum Since {
     /// Where it was left, and a stretch before.
     LastTime,
-    /// This instant.
+    /// This instant, if it is earlier.
     Instant(Timestamp),
 }
 
@@ -153,21 +144,12 @@ struct Reading {
     turn: Turn,
 }
 
-/// What a transaction did with lines.
-#[derive(Default)]
-struct Taken {
-    matched: usize,
-    asked: u64,
-    corrected: usize,
-    /// Lines that differ otherwise than before.
-    news: Vec<statement_lines::Model>,
-}
-
 impl Reading {
     async fn read(&self, since: Since) -> Result<ReconcileReport, Failure<ReconcileRefusal>> {
         let begun = self.ctx.now;
         let since = match since {
-            Since::Instant(since) => since,
+            // What lies behind the last reading is read in any case: afterwards it counts as read.
+            Since::Instant(since) => since.min(self.last_time().await?),
             Since::LastTime => self.last_time().await?,
         };
         let mut report = ReconcileReport {
@@ -228,167 +210,24 @@ impl Reading {
         if !store::hold_turn(deps, transaction, self.turn).await? {
             return Ok(None);
         }
+        let booking = Booking { ctx: &self.ctx, vendor: &self.known.row };
         let taken = match step {
-            Step::Part(lines) => self.take_lines(transaction, lines).await?,
+            Step::Part(lines) => booking.take(transaction, lines).await?,
             Step::End { since, begun } => {
-                let open = store::find_unsettled(transaction, self.known.row.id).await?;
-                let lines: Vec<StatementLine> = open.into_iter().map(as_told).collect();
-                let mut taken = self.take_lines(transaction, &lines).await?;
-                // They were counted when they were read.
-                taken.matched = 0;
-                taken.news.extend(self.miss(transaction, *since, *begun).await?);
+                let mut taken = booking.take_open(transaction).await?;
+                taken.news.extend(booking.miss(transaction, *since, *begun).await?);
                 store::end_turn(deps, transaction, self.turn, &Ended::Read(*begun)).await?;
                 taken
             }
         };
-        let entries: Vec<Entry> =
-            taken.news.iter().filter(|line| line.settled_at.is_some()).map(|line| self.entry(line)).collect();
+        let entries: Vec<Entry> = taken
+            .news
+            .iter()
+            .filter(|line| line.settled_at.is_some())
+            .map(|line| booking.entry(line))
+            .collect();
         audit::record(transaction, &entries).await?;
         Ok(Some(taken))
-    }
-
-    async fn take_lines(&self, transaction: &Transaction, lines: &[StatementLine]) -> Result<Taken, DbErr> {
-        let mut taken = Taken::default();
-        if lines.is_empty() {
-            return Ok(taken);
-        }
-        let known = store::read_known(transaction, self.known.row.id, lines).await?;
-        let (mut changed, mut asked) = (Vec::new(), Vec::new());
-        let (mut posted, mut corrected) = (Vec::new(), Vec::new());
-        for line in lines {
-            let judged = judge(line, known.purchase(line));
-            let missing = corrections(line, judged, known.corrections(&line.vendor_ref));
-            for (entry, correction) in self.corrections(line, missing) {
-                posted.push(entry);
-                corrected.push(correction);
-            }
-            if judged.follows == Follows::Ask {
-                asked.extend(judged.purchase.map(|purchase| purchase.id));
-            }
-            taken.matched += usize::from(judged.verdict == StatementVerdict::Matched);
-            let id = judged.purchase.map(|purchase| purchase.id);
-            let row = self.row(line, &known, judged.verdict, id, judged.follows);
-            let there = known.lines.get(&line.vendor_ref);
-            if there == Some(&row) {
-                continue;
-            }
-            let is_news = there.is_none_or(|there| {
-                (
-                    there.verdict,
-                    there.quantity,
-                    there.cost_micros,
-                    there.cost_currency,
-                    there.settled_at.is_some(),
-                ) != (row.verdict, row.quantity, row.cost_micros, row.cost_currency, row.settled_at.is_some())
-            });
-            if is_news && row.verdict != StatementVerdict::Matched {
-                taken.news.push(row.clone());
-            }
-            changed.push(row);
-        }
-        store::upsert_lines(transaction, &changed).await?;
-        wallet::post(transaction, self.ctx.now, &mut BTreeMap::new(), &posted, Vec::new()).await?;
-        store::insert_corrections(transaction, &corrected).await?;
-        taken.corrected = corrected.len();
-        taken.asked = store::ask_soon(transaction, self.ctx.now, &asked).await?;
-        Ok(taken)
-    }
-
-    fn row(
-        &self,
-        line: &StatementLine,
-        known: &Known,
-        verdict: StatementVerdict,
-        purchase_id: Option<PurchaseId>,
-        follows: Follows,
-    ) -> statement_lines::Model {
-        let there = known.lines.get(&line.vendor_ref);
-        let settled = there.and_then(|there| there.settled_at).unwrap_or(self.ctx.now);
-        statement_lines::Model {
-            vendor_id: self.known.row.id,
-            vendor_ref: line.vendor_ref.clone(),
-            our_ref: line.our_ref.clone(),
-            vendor_sku: line.vendor_sku.clone(),
-            purchase_id,
-            quantity: line.quantity,
-            cost_micros: line.cost.micros,
-            cost_currency: line.cost.currency,
-            at: line.at,
-            verdict,
-            first_seen_at: there.map_or(self.ctx.now, |there| there.first_seen_at),
-            settled_at: (follows == Follows::Post).then_some(settled),
-        }
-    }
-
-    /// What brings what is owed to what the vendor took: payable against disputed, for it brought no goods that we know of.
-    fn corrections(
-        &self,
-        line: &StatementLine,
-        missing: BTreeMap<Currency, i64>,
-    ) -> impl Iterator<Item = (NewTransaction, Correction)> {
-        missing.into_iter().map(|(currency, micros)| {
-            let id = TransactionId::from_uuid(self.ctx.uuid());
-            let posting =
-                |account, amount| Line { account, wallet: None, currency, scale: COST_SCALE, amount };
-            let entry = NewTransaction {
-                id,
-                kind: TransactionKind::Adjustment,
-                partner: None,
-                order: None,
-                reference: Some(format!("{}/{}", self.known.row.id, line.vendor_ref)),
-                note: Some("what a vendor's statement says that it took".to_owned()),
-                lines: vec![
-                    posting(Account::Disputed, micros),
-                    posting(Account::Payable, micros.saturating_neg()),
-                ],
-            };
-            let correction = Correction {
-                transaction_id: id,
-                vendor_id: self.known.row.id,
-                vendor_ref: line.vendor_ref.clone(),
-                currency,
-                amount_micros: micros,
-            };
-            (entry, correction)
-        })
-    }
-
-    /// Writes down the purchases that we have as delivered and that the statement should have by now.
-    async fn miss(
-        &self,
-        transaction: &Transaction,
-        since: Timestamp,
-        begun: Timestamp,
-    ) -> Result<Vec<statement_lines::Model>, DbErr> {
-        let from = if since > self.known.row.created_at { since.plus_seconds(SKEW_SECS) } else { since };
-        let window = (from, begun.plus_seconds(-LISTED_WITHIN_SECS));
-        let unlisted = store::find_unlisted(transaction, self.known.row.id, window).await?;
-        let row = |purchase: purchases::Model| statement_lines::Model {
-            vendor_id: purchase.vendor_id,
-            vendor_ref: purchase.vendor_ref.unwrap_or_else(|| purchase.our_ref.clone()),
-            our_ref: Some(purchase.our_ref),
-            vendor_sku: Some(purchase.vendor_sku),
-            purchase_id: Some(purchase.id),
-            quantity: purchase.delivered_quantity,
-            cost_micros: purchase.cost_micros.unwrap_or(0),
-            cost_currency: purchase.cost_currency,
-            at: purchase.created_at,
-            verdict: StatementVerdict::NotListedThere,
-            first_seen_at: self.ctx.now,
-            settled_at: Some(self.ctx.now),
-        };
-        let rows: Vec<statement_lines::Model> = unlisted.into_iter().map(row).collect();
-        store::upsert_lines(transaction, &rows).await?;
-        Ok(rows)
-    }
-
-    fn entry(&self, line: &statement_lines::Model) -> Entry {
-        let facts = json!({
-            "vendor": self.known.row.name, "vendor_ref": line.vendor_ref, "our_ref": line.our_ref,
-            "verdict": line.verdict, "purchase": line.purchase_id, "quantity": line.quantity,
-            "cost_micros": line.cost_micros, "currency": line.cost_currency, "at": line.at,
-        });
-        Entry::new(&self.ctx, "vendors.statement_differs", self.known.row.id, &facts)
     }
 
     fn tell(&self, line: &statement_lines::Model) {
@@ -446,15 +285,4 @@ fn checked(lines: Vec<StatementLine>) -> Result<Vec<StatementLine>, Failure<Reco
     let by_name: BTreeMap<String, StatementLine> =
         lines.into_iter().map(|line| (line.vendor_ref.clone(), line)).collect();
     Ok(by_name.into_values().collect())
-}
-
-fn as_told(row: statement_lines::Model) -> StatementLine {
-    StatementLine {
-        our_ref: row.our_ref,
-        vendor_ref: row.vendor_ref,
-        vendor_sku: row.vendor_sku,
-        quantity: row.quantity,
-        cost: Cost { micros: row.cost_micros, currency: row.cost_currency },
-        at: row.at,
-    }
 }
