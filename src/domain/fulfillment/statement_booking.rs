@@ -201,7 +201,7 @@ impl Booking<'_> {
             "verdict": line.verdict, "purchase": line.purchase_id, "quantity": line.quantity,
             "cost_micros": line.cost_micros, "currency": line.cost_currency, "at": line.at,
         });
-        Entry::new(&self.ctx, "vendors.statement_differs", self.vendor.id, &facts)
+        Entry::new(self.ctx, "vendors.statement_differs", self.vendor.id, &facts)
     }
 }
 
