@@ -58,6 +58,7 @@ pub mod rate_troubles;
 pub mod receipts;
 pub mod refresh_tokens;
 pub mod sessions;
+pub mod statement_lines;
 pub mod stock_moves;
 pub mod stock_writers;
 pub mod unit_settlements;

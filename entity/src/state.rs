@@ -323,6 +323,21 @@ states! {
         /// It was delivered when the unit did not want it any more, and became stock.
         Surplus = "SURPLUS",
     }
+    /// How a line of a vendor's statement stands to our purchases.
+    StatementVerdict {
+        /// It is the purchase that we have.
+        Matched = "MATCHED",
+        /// The vendor took other than we had posted.
+        CostDiffers = "COST_DIFFERS",
+        /// The vendor says that it delivered another number of units.
+        QuantityDiffers = "QUANTITY_DIFFERS",
+        /// We have no such purchase, or have it under another line.
+        UnknownHere = "UNKNOWN_HERE",
+        /// We have the purchase, and not as delivered.
+        NotDeliveredHere = "NOT_DELIVERED_HERE",
+        /// We have the purchase as delivered, and the vendor does not list it.
+        NotListedThere = "NOT_LISTED_THERE",
+    }
     /// What was done about a purchase.
     PurchaseCallKind {
         /// It was sent.

@@ -17,6 +17,7 @@ mod m07_audit;
 mod m08_fulfillment;
 mod m09_rates;
 mod m10_goodwill;
+mod m11_reconciliation;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m08_fulfillment::Migration),
             Box::new(m09_rates::Migration),
             Box::new(m10_goodwill::Migration),
+            Box::new(m11_reconciliation::Migration),
         ]
     }
 }

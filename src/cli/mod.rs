@@ -36,6 +36,7 @@ pub mod serve;
 mod settings;
 pub mod stock;
 pub mod vendor;
+mod vendor_reconcile;
 pub mod vendor_sim;
 pub mod verify;
 pub mod wallet;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use entity::currency::Currency;
 use entity::state::VendorStatus;
+use entity::timestamp::Timestamp;
 use entity::{vendor_health, vendors};
 use serde_json::{Value, json};
 
-use super::{CliError, answer};
+use super::{CliError, answer, vendor_reconcile};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::fulfillment::{self, AddVendor, Live, Secret};
 
@@ -31,6 +32,14 @@ pub enum VendorCommand {
     Resume {
         /// Its name, or its id (vnd_…)
         vendor: String,
+    },
+    /// Hold a vendor's statement against our purchases, post what differs, and list all that ever did
+    Reconcile {
+        /// Its name, or its id (vnd_…); every vendor that has a statement if absent
+        vendor: Option<String>,
+        /// Read the statement from this earlier instant on, such as 2026-11-01T00:00:00Z [default: where it was left, and a day before]
+        #[arg(long, value_parser = parse_instant)]
+        since: Option<Timestamp>,
     },
     /// List the kinds of vendor that can be added, and what each needs
     Adapters,
@@ -82,6 +91,10 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "must be name=value".to_owned())
 }
 
+fn parse_instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "must be an instant such as 2026-11-01T00:00:00Z".to_owned())
+}
+
 fn parse_currency(text: &str) -> Result<Currency, String> {
     text.parse().map_err(|_| "must be an active ISO 4217 code in capitals, such as USD".to_owned())
 }
@@ -102,6 +115,9 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
         VendorCommand::List => list(&ctx, json).await?,
         VendorCommand::Pause { vendor } => set_status(&ctx, &vendor, VendorStatus::Paused, json).await?,
         VendorCommand::Resume { vendor } => set_status(&ctx, &vendor, VendorStatus::Active, json).await?,
+        VendorCommand::Reconcile { vendor, since } => {
+            vendor_reconcile::run(&ctx, vendor.as_deref(), since, json).await?;
+        }
         VendorCommand::Adapters => adapters(&ctx, json),
     }
     Ok(())

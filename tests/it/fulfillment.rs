@@ -7,6 +7,7 @@ mod goods;
 mod outcomes;
 mod policies;
 mod routes;
+mod statements;
 mod workers;
 
 use serde_json::{Value, json};

@@ -16,7 +16,7 @@ use super::support::process::Binary;
 /// A setting: its name in the file, what stands there, what the variable says, what the flag says.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-const SETTINGS: [Setting; 31] = [
+const SETTINGS: [Setting; 32] = [
     ("listen", "\"127.0.0.1:1001\"", "127.0.0.1:1002", "127.0.0.1:1003"),
     ("ops_listen", "\"127.0.0.1:2001\"", "127.0.0.1:2002", "[::1]:2003"),
     ("public_url", "\"http://one.example\"", "https://two.example:8443", "https://three.example/shop"),
@@ -35,6 +35,7 @@ const SETTINGS: [Setting; 31] = [
     ("rate_poll_secs", "61", "62", "63"),
     ("rate_max_jump_bps", "1", "2", "3"),
     ("rate_stale_alarm_secs", "31", "32", "33"),
+    ("reconcile_secs", "61", "62", "63"),
     ("default_margin_bps", "1", "2", "3"),
     ("min_validity_secs", "1", "2", "3"),
     ("access_token_secs", "61", "62", "63"),
@@ -51,7 +52,7 @@ const SETTINGS: [Setting; 31] = [
 ];
 
 /// What a bad setting is told, by its name.
-const BOUNDS: [(&str, &str, &str); 25] = [
+const BOUNDS: [(&str, &str, &str); 26] = [
     ("public_url", "x", "http:// or https://"),
     ("public_url", "ftp://cards.example", "http:// or https://"),
     ("public_url", "https://", "http:// or https://"),
@@ -67,6 +68,7 @@ const BOUNDS: [(&str, &str, &str); 25] = [
     ("rate_poll_secs", "59", "at least 60"),
     ("rate_max_jump_bps", "0", "at least 1"),
     ("rate_stale_alarm_secs", "345600", "less than rate_max_age_secs"),
+    ("reconcile_secs", "59", "at least 60"),
     ("default_margin_bps", "10000", "less than 10000"),
     ("access_token_secs", "59", "60 to 86400"),
     ("refresh_token_secs", "3600", "more than access_token_secs"),

@@ -1,6 +1,6 @@
-//! Following vendors and offers.
+//! Following vendors and offers, and reading statements.
 //!
-//! What lives here: the background task that takes in what the operator changes.
+//! What lives here: the background task that takes in what the operator changes, and the one that has statements read.
 //! What is always true: it ends with its process and never by itself; a failed look is logged and made again.
 //! What is not here: work on purchases, which is orders' worker's.
 
@@ -10,10 +10,15 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::live::refresh;
-use crate::ctx::Deps;
+use super::reconcile::{ReconcileReport, reconcile_due};
+use super::statement_store::find_due;
+use crate::ctx::{Ctx, Deps};
+use crate::problem::{Failure, Problem};
 
 /// How often the vendors' version is looked at.
 pub const VENDORS_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whose statement is due.
+const STATEMENTS_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks for changed vendors and offers every 100 ms, until the task is dropped.
 pub async fn watch(deps: Arc<Deps>) {
@@ -25,4 +30,33 @@ pub async fn watch(deps: Arc<Deps>) {
             tracing::warn!(%problem, "the vendors could not be read; they stay as they were");
         }
     }
+}
+
+/// Has vendors' statements read when they are due, until the task is dropped.
+pub async fn tend(deps: Arc<Deps>) {
+    let mut timer = tokio::time::interval(STATEMENTS_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        if let Err(problem) = tend_once(&deps).await {
+            tracing::warn!(%problem, "vendors' statements could not be looked after; it is tried again");
+        }
+    }
+}
+
+/// One look of that task; tells what was read.
+///
+/// # Errors
+/// What the database says.
+pub async fn tend_once(deps: &Arc<Deps>) -> Result<Vec<ReconcileReport>, Problem> {
+    let mut read = Vec::new();
+    for vendor in find_due(deps).await? {
+        match reconcile_due(&Ctx::system(Arc::clone(deps)), vendor).await {
+            Ok(report) => read.push(report),
+            // What cannot be read is logged and written down where it failed.
+            Err(Failure::Refused(_)) => {}
+            Err(Failure::Problem(problem)) => return Err(problem),
+        }
+    }
+    Ok(read)
 }

@@ -108,7 +108,9 @@ pub struct Live {
 impl Live {
     /// Knows the adapters, and no vendor yet.
     pub fn new(adapters: Adapters) -> Self {
-        Self { adapters, state: ArcSwap::from_pointee(State { version: -1, ..State::default() }),
+        Self {
+            adapters,
+            state: ArcSwap::from_pointee(State { version: -1, ..State::default() }),
             refreshing: tokio::sync::Mutex::default(),
         }
     }

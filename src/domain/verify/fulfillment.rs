@@ -101,7 +101,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "vendors_are_owed_what_they_took",
         invariant: Some("I17"),
-        says: "a purchase that was made is posted once, as owed for what the vendor took; no other purchase is",
+        says: "a purchase that was made is posted once, as owed for what the vendor took; no other purchase is; what the vendor's \
+               statement says otherwise is corrected by just that",
         breaches: &[
             Breach {
                 name: "another_debt",
@@ -124,6 +125,33 @@ pub(super) const CHECKS: &[Check] = &[
                      WHERE t.kind = 'PURCHASE' AND coalesce(p.state, '') <> 'DELIVERED'",
                 ),
             },
+            Breach { name: "another_line", sql: Sql::Same(LINES_AGAINST_DEBTS) },
+            Breach { name: "correction_of_no_line", sql: Sql::Same(CORRECTIONS_AGAINST_LEDGER) },
         ],
     },
 ];
+
+/// What a line's vendor took, less what was posted with its purchase and what was corrected because of it.
+const LINES_AGAINST_DEBTS: &str = "
+    WITH parts AS (
+        SELECT l.vendor_id, l.vendor_ref, l.cost_currency AS currency, l.cost_micros AS amount
+        FROM statement_lines l WHERE l.settled_at IS NOT NULL
+        UNION ALL
+        SELECT l.vendor_id, l.vendor_ref, p.cost_currency, -coalesce(p.cost_micros, 0)
+        FROM statement_lines l JOIN purchases p ON p.id = l.purchase_id WHERE l.settled_at IS NOT NULL
+        UNION ALL
+        SELECT c.vendor_id, c.vendor_ref, c.currency, -c.amount_micros FROM statement_corrections c
+    )
+    SELECT vendor_ref AS offender, 'its vendor took ' || sum(amount) || ' ' || currency || ' more than is owed for it' AS reason
+    FROM parts GROUP BY vendor_id, vendor_ref, currency HAVING sum(amount) <> 0";
+
+const CORRECTIONS_AGAINST_LEDGER: &str = "
+    WITH parts AS (
+        SELECT t.id, o.currency, -o.amount AS amount
+        FROM ledger_transactions t JOIN postings o ON o.transaction_id = t.id AND o.account = 'PAYABLE'
+        WHERE t.kind = 'ADJUSTMENT'
+        UNION ALL
+        SELECT c.transaction_id, c.currency, -c.amount_micros FROM statement_corrections c
+    )
+    SELECT id AS offender, 'it corrects what is owed by ' || sum(amount) || ' ' || currency || ' more than a statement says' AS reason
+    FROM parts GROUP BY id, currency HAVING sum(amount) <> 0";

@@ -105,7 +105,8 @@ fn may_call(feature: &str, other: &str) -> bool {
         "catalog" => matches!(feature, "orders" | "fulfillment" | "pricing" | "admin"),
         "vouchers" => matches!(feature, "orders" | "fulfillment" | "admin"),
         // Codes taken into stock are posted: what they cost, and what is owed for them.
-        "wallet" => matches!(feature, "orders" | "vouchers" | "admin"),
+        // So is what a vendor's statement corrects.
+        "wallet" => matches!(feature, "orders" | "vouchers" | "fulfillment" | "admin"),
         // An order asks whether its session still lives, and waits for its end.
         "pricing" | "fulfillment" | "identity" => matches!(feature, "orders" | "admin"),
         _ => feature == "admin",

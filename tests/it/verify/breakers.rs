@@ -111,6 +111,11 @@ const RECEIPT_FOR_NOTHING: &str =
 const BOUGHT_TWICE: &str =
     "UPDATE attempts SET outcome = 'DELIVERED'; UPDATE purchases SET delivered_quantity = 1";
 
+const CORRECTION_OF_NO_LINE: &str =
+    "INSERT INTO ledger_transactions (id, kind, reference, created_at) VALUES ('ltx_x', 'ADJUSTMENT', 'x', 0);
+    INSERT INTO postings (transaction_id, line, account, currency, scale, amount, created_at)
+    VALUES ('ltx_x', 1, 'PAYABLE', 'USD', 6, -7, 0), ('ltx_x', 2, 'DISPUTED', 'USD', 6, 7, 0)";
+
 breakers! {
     a_transaction_that_does_not_balance_is_found breaks "transactions_balance" "unbalanced" in Seeded, [],
         "INSERT INTO postings (transaction_id, line, account, currency, scale, amount, created_at)
@@ -276,4 +281,11 @@ breakers! {
         "DELETE FROM receipts", says "unit 1 is delivered without its receipt", and "costs_are_posted";
     a_receipt_for_nothing_is_found breaks "delivered_units_have_their_code" "receipt_without_unit" in Credited, [],
         RECEIPT_FOR_NOTHING, says "unit 2 has a receipt, and is not delivered";
+
+    a_line_of_a_statement_that_is_not_owed_is_found breaks "vendors_are_owed_what_they_took" "another_line" in Seeded, [],
+        "INSERT INTO statement_lines (vendor_id, vendor_ref, quantity, cost_micros, cost_currency, at, verdict, first_seen_at,
+            settled_at) VALUES ('vnd_x', 'line_x', 1, 5, 'USD', 0, 'UNKNOWN_HERE', 0, 0)",
+        says "its vendor took 5 USD more than is owed for it";
+    a_correction_that_no_statement_brought_is_found breaks "vendors_are_owed_what_they_took" "correction_of_no_line" in Seeded,
+        [], CORRECTION_OF_NO_LINE, says "it corrects what is owed by 7 USD more than a statement says";
 }

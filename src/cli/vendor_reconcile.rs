@@ -1,0 +1,96 @@
+//! `octopus vendor reconcile`: vendors' statements, held against our purchases.
+
+use entity::statement_lines;
+use entity::timestamp::Timestamp;
+use entity::vendors;
+use serde_json::{Value, json};
+
+use super::{CliError, answer, progress};
+use crate::ctx::Ctx;
+use crate::domain::fulfillment::{self, Live, ReconcileRefusal, ReconcileReport, Since};
+use crate::problem::{Failure, Problem};
+
+/// Reads the statement of a vendor, or of all that have one, and lists what differs.
+pub(super) async fn run(
+    ctx: &Ctx,
+    named: Option<&str>,
+    since: Option<Timestamp>,
+    json: bool,
+) -> Result<(), CliError> {
+    let since = since.map_or(Since::LastTime, Since::Instant);
+    let (mut told, mut lines) = (Vec::new(), Vec::new());
+    for vendor in wanted(ctx, named).await? {
+        let sign = progress::spinner(format!("reading the statement of {}", vendor.name));
+        let read = fulfillment::reconcile(ctx, vendor.id, since).await;
+        sign.finish_and_clear();
+        let report = read.map_err(|failure| unread(&vendor, failure))?;
+        let differences = fulfillment::list_differences(ctx, vendor.id).await?;
+        lines.push(report_line(&report));
+        lines.extend(differences.iter().map(difference_line));
+        let mut value = json!(report);
+        value["differences"] = differences.iter().map(difference_json).collect();
+        told.push(value);
+    }
+    answer(json, &Value::from(told), || lines.join("\n"));
+    Ok(())
+}
+
+async fn wanted(ctx: &Ctx, named: Option<&str>) -> Result<Vec<vendors::Model>, CliError> {
+    if let Some(named) = named {
+        return Ok(vec![fulfillment::get_vendor(ctx, named).await?]);
+    }
+    let live = ctx.feature::<Live>();
+    let has_statement =
+        |vendor: &vendors::Model| live.vendor(vendor.id).is_some_and(|known| known.capabilities.statement);
+    Ok(fulfillment::list_vendors(ctx).await?.into_iter().filter(has_statement).collect())
+}
+
+fn unread(vendor: &vendors::Model, failure: Failure<ReconcileRefusal>) -> CliError {
+    match failure {
+        Failure::Problem(problem) => CliError::Problem(problem),
+        Failure::Refused(refusal @ ReconcileRefusal::Busy) => {
+            CliError::Problem(Problem::unavailable(refusal))
+        }
+        Failure::Refused(refusal @ ReconcileRefusal::Unsupported) => {
+            CliError::Usage(format!("{}: {refusal}", vendor.name))
+        }
+        Failure::Refused(refusal) => CliError::Failed(format!("{}: {refusal}", vendor.name)),
+    }
+}
+
+fn difference_json(line: &statement_lines::Model) -> Value {
+    json!({
+        "vendor_ref": line.vendor_ref,
+        "our_ref": line.our_ref,
+        "vendor_sku": line.vendor_sku,
+        "purchase": line.purchase_id,
+        "verdict": line.verdict,
+        "quantity": line.quantity,
+        "cost_micros": line.cost_micros,
+        "currency": line.cost_currency,
+        "at": line.at,
+        "first_seen_at": line.first_seen_at,
+        "settled_at": line.settled_at,
+    })
+}
+
+fn report_line(report: &ReconcileReport) -> String {
+    format!(
+        "{}, since {}: {} lines, {} as we have them, {} differ anew, {} corrections posted, {} purchases asked about",
+        report.vendor,
+        report.since,
+        report.lines,
+        report.matched,
+        report.news,
+        report.corrected,
+        report.asked
+    )
+}
+
+fn difference_line(line: &statement_lines::Model) -> String {
+    let ours = line.our_ref.as_deref().unwrap_or("no reference");
+    format!(
+        "  {}  {}  {ours}  {}  {} units, {} millionths of {}",
+        line.at, line.vendor_ref, line.verdict, line.quantity, line.cost_micros, line.cost_currency
+    )
+}
