@@ -15,10 +15,10 @@ use entity::timestamp::Timestamp;
 use sea_orm::DbErr;
 use serde::Serialize;
 
+use super::listing::{StatementLine, Trouble};
 use super::live::{KnownVendor, Live};
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
 use super::statement_store::{self as store, Ended, Turn, When};
-use super::vendor::{StatementLine, Trouble};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::{Failure, Problem};

@@ -15,9 +15,9 @@ use entity::{purchases, statement_lines, vendors};
 use sea_orm::DbErr;
 use serde_json::json;
 
+use super::listing::StatementLine;
 use super::statement_model::{Follows, corrections, judge};
 use super::statement_store::{self as store, Correction, Known};
-use super::vendor::StatementLine;
 use crate::ctx::Ctx;
 use crate::domain::audit::Entry;
 use crate::domain::vouchers::Cost;

@@ -11,7 +11,7 @@ use entity::currency::Currency;
 use entity::purchases;
 use entity::state::{PurchaseState, StatementVerdict};
 
-use super::vendor::StatementLine;
+use super::listing::StatementLine;
 
 /// What follows from a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

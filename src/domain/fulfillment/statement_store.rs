@@ -18,7 +18,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-use super::vendor::StatementLine;
+use super::listing::StatementLine;
 use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{
