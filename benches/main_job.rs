@@ -282,6 +282,7 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
 
 #[tokio::main]
 async fn main() {
+    octopus_cards::outgoing::install_cryptography();
     let url = std::env::var("OCTOPUS_TEST_POSTGRES_URL").expect("run it by `make bench`");
     let folder = tempfile::tempdir().unwrap();
     let file = format!("sqlite:{}", folder.path().join("sqlite/octopus.db").display());

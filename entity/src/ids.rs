@@ -136,7 +136,7 @@ id!(/// A vendor.
 id!(/// A purchase: what is sent to a vendor.
     PurchaseId, "pur_");
 id!(/// A process that works on orders and purchases.
-    WorkerId, "wrk_");
+    WorkerId, "wkr_");
 id!(/// A request, for logs and error answers.
     RequestId, "req_");
 

@@ -74,11 +74,10 @@ both_databases! {
         vendor.sell(&app, &[(EURO_20, "sandbox_pending_100s")]).await;
         let placed = order(&partner, input(EURO_20, 1, "wait")).await;
         placed.payload("createOrder");
-        let found = poll::until("the vendor has it", async || {
-            let found = find(&partner, "wait").await;
-            let asked = app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'").await == 1;
-            asked.then_some(found)
+        poll::until_true("the vendor has it", async || {
+            app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'").await == 1
         }).await;
+        let found = find(&partner, "wait").await;
         assert_eq!(found.text("order.status"), "PROCESSING");
         assert_eq!(found.text("order.units.nodes.0.status"), "AWAITING_VENDOR");
         assert!(found.at("order.units.nodes.0.resolvesBy").is_string());

@@ -36,11 +36,11 @@ both_databases! {
         assert_eq!(units, [(&json!(1), &json!(1), &json!(null)), (&json!(2), &json!(1), &json!(null))]);
         let call = &one["calls"][0];
         assert_eq!((&call["n"], &call["kind"]), (&json!(1), &json!("SEND")));
-        assert!(call["actor"].as_str().unwrap().starts_with("wrk_"), "{call}");
+        assert!(call["actor"].as_str().unwrap().starts_with("wkr_"), "{call}");
         assert!(call["duration_micros"].is_i64() && call["at"].is_string(), "{call}");
         let text = run(&app, "attempts list", &[]).await.expect_code(0).stdout;
         for part in [&format!("{purchase}  UNKNOWN at silent"), "idle was left out: PAUSED", "silent got 2 units",
-            "unit 2, attempt 1: open", "SEND by wrk_"] {
+            "unit 2, attempt 1: open", "SEND by wkr_"] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
