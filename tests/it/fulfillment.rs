@@ -30,7 +30,8 @@ pub async fn find(partner: &Partner, reference: &str) -> Answer {
 
 /// Waits until an order has ended, moving the clock on by a second with each look; tells it as it is then.
 pub async fn end(app: &TestApp, partner: &Partner, reference: &str) -> Answer {
-    poll::until("the order ends", async || {
+    // Two minutes of the clock, a second at a time, take a while on a machine that does other things.
+    poll::until_within(poll::PATIENCE * 4, "the order ends", async || {
         let found = find(partner, reference).await;
         let status = found.text("order.status");
         if !matches!(status, "PENDING" | "PROCESSING") {
