@@ -37,7 +37,7 @@ pub struct ProductFilter {
     pub currency: Option<Currency>,
     /// Available at this face value.
     pub face_value: Option<Decimal>,
-    /// Only what can be ordered right now.
+    /// Only what own stock can deliver right now.
     pub available_only: bool,
     /// Changed at or after this instant.
     pub updated_since: Option<Timestamp>,

@@ -274,16 +274,7 @@ impl Settling<'_> {
     }
 
     async fn hand_over(&self, order: &orders::Model, outcome: &Outcome) -> Result<(), DbErr> {
-        let handovers: Vec<Handover> = outcome
-            .codes
-            .iter()
-            .map(|(unit_index, code)| Handover {
-                id: code.id,
-                order_id: order.id,
-                unit_index: *unit_index,
-                partner_id: order.partner_id,
-            })
-            .collect();
+        let handovers = handovers(order, &outcome.codes);
         deliver(self.transaction, self.now, &handovers).await?;
         if !outcome.reserved.is_empty() {
             deliver_reserved(self.transaction, self.now, order.id, outcome.reserved.len()).await?;
@@ -321,6 +312,17 @@ impl Settling<'_> {
         }
         told
     }
+}
+
+/// Codes on their way to units of an order.
+pub fn handovers(order: &orders::Model, given: &[(i32, vouchers::Model)]) -> Vec<Handover> {
+    let handover = |(unit_index, code): &(i32, vouchers::Model)| Handover {
+        id: code.id,
+        order_id: order.id,
+        unit_index: *unit_index,
+        partner_id: order.partner_id,
+    };
+    given.iter().map(handover).collect()
 }
 
 fn settlements(

@@ -15,12 +15,12 @@ use entity::{order_units, orders, purchases, vouchers};
 use sea_orm::DbErr;
 
 use super::parts_store::UnitStep;
-use super::settle::{self, Locked, Outcome};
+use super::settle::{self, Locked, Outcome, handovers};
 use super::snapshot::OrderedProduct;
 use super::sold::{cost_in_base, sold};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::fulfillment::{Cost, Prospect, Sourced, Sourcing, WantedUnit};
-use crate::domain::vouchers::{Demand, Handover, find_reserved, lock_free, reserve};
+use crate::domain::vouchers::{Demand, find_reserved, lock_free, reserve};
 use crate::store::Transaction;
 
 /// After how many seconds units look again for a vendor that fails.
@@ -230,17 +230,8 @@ pub async fn set_aside(
     order: &orders::Model,
     given: &[(i32, vouchers::Model)],
 ) -> Result<(), DbErr> {
-    let handovers: Vec<Handover> = given
-        .iter()
-        .map(|(unit_index, code)| Handover {
-            id: code.id,
-            order_id: order.id,
-            unit_index: *unit_index,
-            partner_id: order.partner_id,
-        })
-        .collect();
     let of = (order.product_id.as_str(), order.face_minor);
-    reserve(hand.transaction, hand.now, hand.writer, of, &handovers).await
+    reserve(hand.transaction, hand.now, hand.writer, of, &handovers(order, given)).await
 }
 
 /// A unit whose code is set aside.

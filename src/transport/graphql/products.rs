@@ -44,7 +44,7 @@ pub struct Denomination {
 pub struct Stock {
     /// Codes in our own stock right now; for a range product over all face values.
     available: i32,
-    /// The largest quantity that one order may ask for; 0 if the product cannot be ordered.
+    /// The largest quantity that one order may ask for; 0 if own stock has none, whatever a vendor may sell.
     max_quantity: i32,
 }
 
