@@ -15,6 +15,9 @@ use crate::support::poll;
 use crate::support::process::{Binary, Process};
 use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 
+/// The vendor's settle window, in seconds of the machine's clock, by which processes go: what was on record and never sent is asked
+/// about until it has passed, and sent then.
+const SETTLE_WINDOW_SECS: Option<u32> = Some(1);
 /// How often the server is killed.
 const ROUNDS: u32 = 4;
 /// What orders ask for: most of it comes late, or not as it should.
@@ -67,7 +70,8 @@ async fn until_bought(app: &TestApp, purchases: i64) {
 
 both_databases! {
     async fn a_server_that_is_killed_amid_purchases_buys_nothing_twice(app: SmallCatalog) {
-        let vendor = TestVendor::on_terms(&app, "only", Terms { largest_batch: 3, ..Terms::default() }).await;
+        let few = Terms { largest_batch: 3, settle_window_secs: SETTLE_WINDOW_SECS, ..Terms::default() };
+        let vendor = TestVendor::on_terms(&app, "only", few).await;
         vendor.sell_for(&app, &BEHAVIOURS, "0.8").await;
         app.stop().await;
         let binary = binary(&app);
@@ -97,7 +101,13 @@ both_databases! {
             // One server has the file; that a worker of its own refuses, the table of commands shows.
             return;
         }
-        let slow = Terms { largest_batch: 2, latency_ms: 120, concurrent_requests: 4, ..Terms::default() };
+        let slow = Terms {
+            largest_batch: 2,
+            latency_ms: 120,
+            concurrent_requests: 4,
+            settle_window_secs: SETTLE_WINDOW_SECS,
+            ..Terms::default()
+        };
         let vendor = TestVendor::on_terms(&app, "only", slow).await;
         vendor.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
         app.stop().await;

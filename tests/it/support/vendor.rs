@@ -43,11 +43,19 @@ pub struct Terms {
     pub concurrent_requests: u32,
     /// How long each of its answers takes, in milliseconds.
     pub latency_ms: u64,
+    /// For how many seconds a purchase that it does not know may come to be; what the adapter says if absent.
+    pub settle_window_secs: Option<u32>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { largest_batch: 100, requests_per_second: 1_000, concurrent_requests: 16, latency_ms: 0 }
+        Self {
+            largest_batch: 100,
+            requests_per_second: 1_000,
+            concurrent_requests: 16,
+            latency_ms: 0,
+            settle_window_secs: None,
+        }
     }
 }
 
@@ -127,7 +135,7 @@ async fn add(app: &TestApp, name: &str, base_url: String, terms: Terms) -> vendo
         requests_per_second: Some(terms.requests_per_second),
         concurrent_requests: Some(terms.concurrent_requests),
         largest_batch: Some(terms.largest_batch),
-        settle_window_secs: None,
+        settle_window_secs: terms.settle_window_secs,
     };
     fulfillment::add_vendor(&app.system(), command).await.expect("the vendor is good")
 }
