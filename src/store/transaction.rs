@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use tracing::Instrument;
 
+use crate::crash::{self, Place};
 use crate::ctx::{Database, Deps};
 use crate::problem::Problem;
 
@@ -63,7 +64,9 @@ where
     let transaction = begin(database).await.map_err(Problem::from)?;
     match command(&transaction).await {
         Ok(value) => {
+            crash::pass(Place::Written);
             transaction.commit().await.map_err(Problem::from)?;
+            crash::pass(Place::Committed);
             Ok(value)
         }
         Err(error) => {

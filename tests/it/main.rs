@@ -18,6 +18,7 @@ mod crash;
 mod endpoint;
 mod endpoint_documents;
 mod examples;
+mod faults;
 mod fulfillment;
 mod hangups;
 mod harness;

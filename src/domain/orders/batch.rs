@@ -26,6 +26,7 @@ use super::sold::{cost_in_base, sold};
 use super::store::{self, Reference};
 use super::ticket::Ticket;
 use super::verdict::Verdict;
+use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::wallet::{self, LockedWallet};
 use crate::domain::{fulfillment, identity, pricing};
@@ -67,7 +68,9 @@ async fn attempt(
     let answers = batch.answers;
     match outcome {
         Ok(Worked::Done) => {
+            crash::pass(Place::OrdersWritten);
             transaction.commit().await?;
+            crash::pass(Place::OrdersCommitted);
             Ok(Some(answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()))
         }
         Ok(Worked::GaveUp) => {

@@ -21,6 +21,7 @@ use super::news::{Decision, News, Witness};
 use super::parts_store::UnitStep;
 use super::settle::{self, Locked, Outcome, Receipt};
 use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
+use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::fulfillment::{
     self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, Sign, VendorRefusal,
@@ -85,10 +86,13 @@ pub async fn conclude(
                 return Ok(Next::Lost);
             }
             concluding.take_over().await?;
-            Ok(concluding.write(order, &news).await?)
+            let next = concluding.write(order, &news).await?;
+            crash::pass(Place::FactWritten);
+            Ok(next)
         })
     })
     .await?;
+    crash::pass(Place::FactCommitted);
     feed::wake(deps);
     Ok(next)
 }

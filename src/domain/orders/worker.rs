@@ -22,6 +22,7 @@ use super::conclude::{Next, conclude};
 use super::jobs;
 use super::news::Witness;
 use super::recipient;
+use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::feed;
 use crate::domain::fulfillment::{self, Finding, Live};
@@ -114,6 +115,7 @@ impl Worker {
             tracing::warn!("some vendors did not answer before the end: others will ask them");
         }
         drop(beating);
+        crash::pass(Place::WorkerLeaving);
         if let Err(problem) = fulfillment::leave(&self.deps, self.id).await {
             tracing::warn!(%problem, "the worker could not hand over; its lease will run out");
         }
@@ -150,6 +152,9 @@ impl Worker {
             match jobs::work_on_leased(&self.deps, self.writer(), self.id, lease).await {
                 Ok(done) => {
                     worked += usize::from(done.something);
+                    if !done.purchases.is_empty() {
+                        crash::pass(Place::PurchasesRecorded);
+                    }
                     for purchase in done.purchases {
                         self.begin(purchase.clone(), Arc::clone(self).send(purchase));
                     }
@@ -169,6 +174,9 @@ impl Worker {
     async fn take_over(self: &Arc<Self>) -> Result<usize, Problem> {
         let taken = fulfillment::claim(&self.deps, self.id, MOST_CLAIMS).await?;
         let count = taken.len();
+        if count > 0 {
+            crash::pass(Place::PurchasesTakenOver);
+        }
         for purchase in taken {
             self.begin(purchase.clone(), Arc::clone(self).look(purchase));
         }
@@ -206,7 +214,9 @@ impl Worker {
             if !self.is_fresh() {
                 return self.leave_in_doubt(&purchase, "it was not sent: its worker had slept").await;
             }
+            crash::pass(Place::PurchaseSending);
             let learnt = fulfillment::send(&self.deps, &purchase, recipient).await;
+            crash::pass(Place::PurchaseAnswered);
             next = self.learn(&purchase, learnt).await;
         }
         self.deps.feature::<Bell>().ring();
@@ -215,8 +225,12 @@ impl Worker {
     async fn look(self: Arc<Self>, purchase: purchases::Model) {
         let recipient = recipient::open(&self.deps, purchase.order_id).await.unwrap_or_default();
         let learnt = fulfillment::look(&self.deps, &purchase, recipient).await;
+        crash::pass(Place::PurchaseLookedUp);
         match self.learn(&purchase, learnt).await {
-            Some(again) => self.send(again).await,
+            Some(again) => {
+                crash::pass(Place::PurchaseSendingAgain);
+                self.send(again).await;
+            }
             None => self.deps.feature::<Bell>().ring(),
         }
     }
@@ -231,9 +245,11 @@ impl Worker {
         let (kind, duration_micros) = (learnt.kind, learnt.duration_micros);
         count_call(kind, &learnt.finding);
         let Finding::Fact(fact) = learnt.finding else {
-            let written = fulfillment::put_off(&self.deps, purchase, &learnt, &actor).await;
-            if let Err(problem) = written {
-                tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written: others will ask");
+            match fulfillment::put_off(&self.deps, purchase, &learnt, &actor).await {
+                Ok(()) => crash::pass(Place::DoubtCommitted),
+                Err(problem) => {
+                    tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written: others will ask");
+                }
             }
             return None;
         };

@@ -35,6 +35,7 @@ pub mod database;
 pub mod poll;
 pub mod process;
 pub mod seed;
+pub mod soak;
 pub mod socket;
 pub mod statements;
 pub mod vendor;

@@ -163,7 +163,23 @@ impl Binary {
         self.try_serve(address).await.expect("the address is free")
     }
 
+    /// Starts a server on a spare port, and waits until it is ready or has ended: some are to die at their start.
+    pub async fn start(&self) -> Process {
+        let spare = TcpListener::bind("127.0.0.1:0").expect("a spare port").local_addr();
+        self.start_at(spare.expect("it is bound")).await
+    }
+
     async fn try_serve(&self, spare: SocketAddr) -> Option<Process> {
+        let mut process = self.start_at(spare).await;
+        if process.exited().is_none() {
+            return Some(process);
+        }
+        let log = process.log();
+        assert!(log.contains("in use"), "the server ended at its start: {log}");
+        None
+    }
+
+    async fn start_at(&self, spare: SocketAddr) -> Process {
         let log = self.folder.join(format!("serve-{}.log", spare.port()));
         let file = File::create(&log).expect("the folder is ours");
         let child = self
@@ -177,16 +193,11 @@ impl Binary {
             .expect("the binary starts");
         let mut process = Process { child, client: Client::new(format!("http://{spare}")), log };
         poll::until_within(START_PATIENCE, "the server is ready, or has ended", async || {
-            let ended = process.child.try_wait().expect("it is our child").is_some();
+            let ended = process.exited().is_some();
             (ended || process.is_ready().await).then_some(())
         })
         .await;
-        if process.child.try_wait().expect("it is our child").is_none() {
-            return Some(process);
-        }
-        let log = process.log();
-        assert!(log.contains("in use"), "the server ended at its start: {log}");
-        None
+        process
     }
 }
 
@@ -205,7 +216,8 @@ impl Process {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    fn exited(&mut self) -> Option<ExitStatus> {
+    /// How it ended; `None` while it runs.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("it is our child")
     }
 
@@ -226,14 +238,18 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal, such as `TERM`, `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &id]).status().expect("there is a kill command");
+        assert!(sent.success(), "it had ended: {}", self.log());
+    }
+
     /// SIGTERM, and waits: the exit code of a graceful stop.
     pub async fn stop(mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("there is a kill command");
-        assert!(sent.success(), "the server had ended: {}", self.log());
-        let status =
-            poll::until("the server stops", async || self.child.try_wait().expect("it is our child")).await;
-        status.code()
+        self.signal("TERM");
+        poll::until("the server stops", async || self.exited()).await.code()
     }
 }
 

@@ -18,7 +18,7 @@ fn layer(module: &str) -> Option<u8> {
         "domain" => 4,
         "jobs" => 3,
         "store" => 2,
-        "ctx" | "problem" | "clock" | "config" | "drain" | "outgoing" | "telemetry" => 1,
+        "ctx" | "problem" | "clock" | "config" | "crash" | "drain" | "outgoing" | "telemetry" => 1,
         _ => return None,
     })
 }
