@@ -13,10 +13,20 @@ async fn let_time_pass(app: &TestApp) {
     for sql in [
         "UPDATE workers SET lease_until = 0",
         "UPDATE orders SET lease_until = NULL WHERE completed_at IS NULL",
-        "UPDATE vendor_health SET open_until = 0",
-        "UPDATE purchases SET next_at = 0 WHERE next_at IS NOT NULL AND ended_at IS NULL",
-        "UPDATE order_units SET next_at = 0 WHERE next_at IS NOT NULL AND status = 'PENDING'",
     ] {
         app.database.execute(sql).await;
+    }
+    hurry(app).await;
+}
+
+/// Has asked now what was to be asked later, beside processes that go by the machine's clock. One that writes the same rows at
+/// the same time is left alone: there is a next time.
+async fn hurry(app: &TestApp) {
+    for sql in [
+        "UPDATE vendor_health SET open_until = 0 WHERE open_until > 0",
+        "UPDATE purchases SET next_at = 0 WHERE next_at > 0 AND ended_at IS NULL",
+        "UPDATE order_units SET next_at = 0 WHERE next_at > 0 AND status = 'PENDING'",
+    ] {
+        let _ = app.database.try_execute(sql).await;
     }
 }

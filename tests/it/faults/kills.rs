@@ -11,7 +11,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::let_time_pass;
+use super::{hurry, let_time_pass};
 use crate::orders::CREATE_ORDER;
 use crate::support::app::TestApp;
 use crate::support::catalog::{EURO_20, STEAM_50, stock_csv};
@@ -23,7 +23,7 @@ use crate::support::soak;
 use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 
 /// How often each place is died at, on each database.
-const TIMES: (u32, u32) = (3, 36);
+const TIMES: (u32, u32) = (5, 38);
 /// How many orders a process is given.
 const ORDERS: u32 = 5;
 /// How long a process may live that does not come by its place; then it is killed where it is.
@@ -83,12 +83,15 @@ impl Shop {
         let_time_pass(&self.app).await;
         let doomed = self.binary.clone().with("OCTOPUS_CRASH_AT", &format!("{}:{time}", place.as_str()));
         // A process of workers goes on with what servers have left open.
-        let is_worker = self.app.database.dialect() == Dialect::Postgres && life % 3 == 2;
+        let takes_orders = matches!(place, Place::OrdersWritten | Place::OrdersCommitted);
+        let is_worker = self.app.database.dialect() == Dialect::Postgres && life % 3 == 2 && !takes_orders;
         let mut process = if is_worker { doomed.work() } else { doomed.start().await };
         if !is_worker {
             self.order(&process.client, life).await;
         }
-        if place == Place::WorkerLeaving && process.exited().is_none() {
+        if place == Place::WorkerLeaving {
+            let alive = "SELECT count(*) FROM workers WHERE lease_until > 0";
+            poll::until_true("its worker works", async || self.app.database.number(alive).await > 0).await;
             process.signal("TERM");
         }
         self.bury(process, place).await;
@@ -122,6 +125,7 @@ impl Shop {
     async fn bury(&mut self, mut process: Process, place: Place) {
         let begun = std::time::Instant::now();
         poll::until("it has died, or lived long enough", async || {
+            hurry(&self.app).await;
             (process.exited().is_some() || begun.elapsed() > LIFE).then_some(())
         })
         .await;
@@ -150,14 +154,7 @@ impl Shop {
         let in_doubt = "SELECT count(*) FROM purchases WHERE ended_at IS NULL";
         poll::until_within(poll::PATIENCE * 6, "every order and purchase ends", async || {
             let left = self.app.database.number(open).await + self.app.database.number(in_doubt).await;
-            // Nobody else writes these rows but to let go of them, which may be made to wait.
-            for sql in [
-                "UPDATE purchases SET next_at = 0 WHERE next_at > 0 AND ended_at IS NULL",
-                "UPDATE order_units SET next_at = 0 WHERE next_at > 0 AND status = 'PENDING'",
-                "UPDATE vendor_health SET open_until = 0 WHERE open_until > 0",
-            ] {
-                let _ = self.app.database.try_execute(sql).await;
-            }
+            hurry(&self.app).await;
             (left == 0).then_some(())
         })
         .await;
