@@ -4,6 +4,7 @@
 //! nothing was bought twice. `make test` runs a part of each proof, `make soak` all of it.
 
 mod kills;
+mod storms;
 
 use crate::support::app::TestApp;
 

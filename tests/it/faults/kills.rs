@@ -85,7 +85,7 @@ impl Shop {
         // A process of workers goes on with what servers have left open.
         let takes_orders = matches!(place, Place::OrdersWritten | Place::OrdersCommitted);
         let is_worker = self.app.database.dialect() == Dialect::Postgres && life % 3 == 2 && !takes_orders;
-        let mut process = if is_worker { doomed.work() } else { doomed.start().await };
+        let process = if is_worker { doomed.work() } else { doomed.start().await };
         if !is_worker {
             self.order(&process.client, life).await;
         }

@@ -39,6 +39,7 @@ pub mod soak;
 pub mod socket;
 pub mod statements;
 pub mod vendor;
+pub mod wire;
 
 /// Makes two tests of one body: the same calls, on SQLite and on PostgreSQL. The server has two threads; `threads: 1;` before
 /// the first test gives those that count what it does only one, so that nothing depends on which of them goes on first.

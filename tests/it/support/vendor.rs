@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::app::TestApp;
 use super::poll;
+use super::wire::Wire;
 
 /// The key that it demands.
 const KEY: &str = "the-key-of-the-tests";
@@ -29,6 +30,8 @@ pub struct TestVendor {
     pub row: vendors::Model,
     /// The vendor itself.
     pub simulator: Simulator,
+    /// The network between it and the server.
+    pub wire: Wire,
     _stop: oneshot::Sender<()>,
 }
 
@@ -71,13 +74,13 @@ impl TestVendor {
         let options = Options { latency_ms: terms.latency_ms, ..Options::new(KEY.to_owned(), seed) };
         let simulator = Simulator::open(options, app.clock.clone()).expect("it needs no file");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
-        let base_url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let wire = Wire::before(listener.local_addr().expect("it is bound")).await;
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(simulator::serve(listener, simulator.clone(), async move {
             stopped.await.ok();
         }));
-        let row = add(app, name, base_url, terms).await;
-        Self { row, simulator, _stop: stop }
+        let row = add(app, name, format!("http://{}", wire.address), terms).await;
+        Self { row, simulator, wire, _stop: stop }
     }
 
     /// Has it sell products with its behaviours: `("steam_wallet_at_20_eur", "sandbox_ok")`.
