@@ -46,7 +46,7 @@ pub struct Model {
     pub worker_id: Option<WorkerId>,
     /// How often it was sent.
     pub sends: i32,
-    /// How often the vendor was asked.
+    /// How often the vendor was asked since it was last sent.
     pub looks: i32,
     /// How often the vendor did not know it, in a row.
     pub not_found: i32,

@@ -3,7 +3,9 @@
 //! Always true: whatever happened, in the end every order has ended, the books are whole, vendors' books say what ours say, and
 //! nothing was bought twice. `make test` runs a part of each proof, `make soak` all of it.
 
+mod database;
 mod kills;
+mod signals;
 mod storms;
 
 use crate::support::app::TestApp;

@@ -190,7 +190,7 @@ impl LockedPurchase {
         again.sends += 1;
         again.sent_at = now;
         again.resolves_by = until;
-        (again.not_found, again.not_found_since) = (0, None);
+        (again.looks, again.not_found, again.not_found_since) = (0, 0, None);
         Ok(again)
     }
 }

@@ -271,14 +271,15 @@ pub(super) async fn suspend(
     expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
 }
 
-/// Puts a purchase on its way again, under the reference that it has.
+/// Puts a purchase on its way again, under the reference that it has. What becomes of it is asked as soon and as often as the
+/// first time.
 pub(super) async fn send_again(
     transaction: &Transaction,
     purchase: &purchases::Model,
     now: Timestamp,
     resolves_by: Timestamp,
 ) -> Result<(), DbErr> {
-    let sql = "UPDATE purchases SET state = 'SENDING', sends = sends + 1, sent_at = $3, resolves_by = $4, not_found = 0,
+    let sql = "UPDATE purchases SET state = 'SENDING', sends = sends + 1, sent_at = $3, resolves_by = $4, looks = 0, not_found = 0,
             not_found_since = NULL, next_at = NULL WHERE id = $1 AND epoch = $2 AND state IN ('UNKNOWN', 'REVIEW')";
     let values = [
         purchase.id.to_string().into(),

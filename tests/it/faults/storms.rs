@@ -228,7 +228,7 @@ impl Coast {
         let what = format!("everything of storm {} comes to its end", self.seed);
         poll::until_within(poll::PATIENCE * 5, &what, async || {
             if self.app.database.number(on_the_way).await == 0 {
-                self.app.advance_secs(2);
+                self.app.advance_secs(10);
             }
             (self.app.database.number(open).await == 0).then_some(())
         })
@@ -248,7 +248,7 @@ impl Coast {
 both_databases! {
     async fn after_any_storm_nothing_is_lost_bought_twice_or_stuck(app: SmallCatalog) {
         let mut coast = Coast::open(app).await;
-        for seed in 0..soak::part_of(STORMS.0, STORMS.1) {
+        for seed in soak::seeds(STORMS.0, STORMS.1) {
             coast.rage(seed).await;
         }
         let number = async |sql: &str| coast.app.database.number(sql).await;

@@ -50,6 +50,7 @@ both_databases! {
         let cheap = TestVendor::open(&app, "cheap").await;
         spare.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.85").await;
         cheap.sell_for(&app, &[(EURO_20, "sandbox_down")], "0.80").await;
+        let begun = app.now();
         order(&partner, input(EURO_20, 1, "down")).await.payload("createOrder");
         poll::until_true("it is in doubt", async || {
             app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'").await == 1
@@ -57,6 +58,9 @@ both_databases! {
         assert_eq!(bought_from(&app).await, ["cheap"]);
         // Known not to have been bought only when asked three times over the settle window, twice: it was sent again once.
         assert_eq!(end(&app, &partner, "down").await.text("order.status"), "DELIVERED");
+        // Sent again, it is asked about as soon as the first time: within a minute, and not within hours.
+        let secs = app.now().micros_since(begun).div_euclid(1_000_000);
+        assert!((60..400).contains(&secs), "it took {secs} seconds");
         assert_eq!(bought_from(&app).await, ["cheap", "spare"]);
         assert_eq!(app.database.texts("SELECT state || ' ' || sends FROM purchases ORDER BY id").await,
             ["NOT_EXECUTED 2", "DELIVERED 1"]);

@@ -11,6 +11,7 @@ use entity::timestamp::Timestamp;
 use futures_util::FutureExt as _;
 use octopus_cards::app;
 use octopus_cards::clock::{Clock as _, FixedClock, SeededIds, SystemClock};
+use octopus_cards::config::Config;
 use octopus_cards::ctx::{Ctx, Deps};
 use octopus_cards::domain::verify;
 use octopus_cards::problem::Problem;
@@ -26,6 +27,7 @@ use super::client::{Client, Session};
 use super::database::{Contents, Dialect, TestDatabase};
 use super::seed::{self, SeededPartner};
 use super::socket::Socket;
+use super::wire::Wire;
 
 /// The present when a test begins: 2026-11-22T12:00:00Z.
 pub const START: Timestamp = Timestamp::from_micros(1_795_348_800_000_000);
@@ -103,15 +105,25 @@ impl TestApp {
         let config = seed::config(&database.url, database.folder.path());
         database.seed.write_keys(&config);
         let served = contents != Contents::Tables;
-        Self::on(Arc::new(database), Arc::new(FixedClock::at(START)), 1, served).await
+        Self::on(config, Arc::new(database), Arc::new(FixedClock::at(START)), 1, served).await
     }
 
     /// A second server on this database, as nodes have it on PostgreSQL; on SQLite, where one server serves, this one again.
     pub async fn second_node(&self) -> Self {
         match self.database.dialect() {
             Dialect::Sqlite => self.clone(),
-            Dialect::Postgres => Self::on(Arc::clone(&self.database), Arc::clone(&self.clock), 2, true).await,
+            Dialect::Postgres => self.beside(&self.database.url).await,
         }
+    }
+
+    /// A second server, which reaches the database through this wire.
+    pub async fn behind(&self, wire: &Wire) -> Self {
+        self.beside(&self.database.url_at(wire.address)).await
+    }
+
+    async fn beside(&self, url: &str) -> Self {
+        let config = seed::config(url, self.database.folder.path());
+        Self::on(config, Arc::clone(&self.database), Arc::clone(&self.clock), 2, true).await
     }
 
     /// Ends a second server.
@@ -122,8 +134,13 @@ impl TestApp {
         }
     }
 
-    async fn on(database: Arc<TestDatabase>, clock: Arc<FixedClock>, seed: u64, served: bool) -> Self {
-        let config = seed::config(&database.url, database.folder.path());
+    async fn on(
+        config: Config,
+        database: Arc<TestDatabase>,
+        clock: Arc<FixedClock>,
+        seed: u64,
+        served: bool,
+    ) -> Self {
         let ids = Arc::new(SeededIds::new(seed));
         let deps = app::open(config, clock.clone(), ids).await.expect("the database opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");

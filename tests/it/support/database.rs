@@ -4,6 +4,7 @@
 //! Not here: what a template holds (`seed.rs`).
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
@@ -183,6 +184,31 @@ impl TestDatabase {
                 Held::Postgres(connection)
             }
         }
+    }
+
+    /// Keeps every reader of these tables out as well, which only PostgreSQL can.
+    pub async fn hold_readers(&self, tables: &str) -> Held {
+        let mut connection = PgConnection::connect(&self.url).await.expect("PostgreSQL answers");
+        execute(&mut connection, &format!("BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")).await;
+        Held::Postgres(connection)
+    }
+
+    /// Where PostgreSQL listens.
+    pub fn address(&self) -> SocketAddr {
+        let (host, _) = self.authority();
+        host.parse().expect("the server's address is a number and a port")
+    }
+
+    /// The database's address for who reaches PostgreSQL through another one.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        let (host, url) = self.authority();
+        url.replacen(host, &address.to_string(), 1)
+    }
+
+    /// Host and port within the address, and the address.
+    fn authority(&self) -> (&str, &str) {
+        let (_, rest) = self.url.split_once('@').expect("PostgreSQL's address names a user");
+        (rest.split('/').next().unwrap_or(rest), &self.url)
     }
 
     /// The one number that a query gives, null being 0.
