@@ -31,6 +31,10 @@ check: ## The inner loop: format, lints, types, spelling; seconds when warm
 test: deps ## Everything a fresh machine needs, then the whole suite on both databases
 	@scripts/test
 
+.PHONY: soak
+soak: deps playground/dist/index.html ## The long proofs: every seed of every fault, and that sown bugs are caught
+	@scripts/soak
+
 .PHONY: bench
 bench: deps-run playground/dist/index.html ## Measure the main job beside pgbench and write benches/REPORT.md
 	@scripts/with-postgres --durable cargo bench --quiet --locked --bench main_job | tee benches/REPORT.md

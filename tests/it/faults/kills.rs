@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
+use entity::state::VendorStatus;
 use octopus_cards::crash::Place;
+use octopus_cards::domain::fulfillment;
 use rand::rngs::ChaCha20Rng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
@@ -81,6 +83,7 @@ impl Shop {
     async fn live(&mut self, life: u32, place: Place, time: u32) {
         self.app.meet_the_machine();
         let_time_pass(&self.app).await;
+        self.change_vendors(life).await;
         let doomed = self.binary.clone().with("OCTOPUS_CRASH_AT", &format!("{}:{time}", place.as_str()));
         // A process of workers goes on with what servers have left open.
         let takes_orders = matches!(place, Place::OrdersWritten | Place::OrdersCommitted);
@@ -95,6 +98,13 @@ impl Shop {
             process.signal("TERM");
         }
         self.bury(process, place).await;
+    }
+
+    /// What the next process finds is not what the last one knew: what was asked of a vendor may not be asked of it again.
+    async fn change_vendors(&self, life: u32) {
+        let cheap = if life % 3 == 1 { VendorStatus::Paused } else { VendorStatus::Active };
+        let named = self.vendors[0].row.id.to_string();
+        fulfillment::set_vendor_status(&self.app.system(), &named, cheap).await.expect("it is a vendor");
     }
 
     /// Places orders until the process is gone.
