@@ -16,6 +16,8 @@ pub enum Place {
     Written,
     /// Any other transaction is committed, and nothing has followed from it.
     Committed,
+    /// What a worker does for an order, purchases among it, is written, and not committed.
+    WorkWritten,
     /// Purchases are on record, and none has been sent.
     PurchasesRecorded,
     /// A purchase is about to be sent, for the first time or again.
@@ -40,11 +42,12 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OrdersWritten,
         Self::OrdersCommitted,
         Self::Written,
         Self::Committed,
+        Self::WorkWritten,
         Self::PurchasesRecorded,
         Self::PurchaseSending,
         Self::PurchaseAnswered,
@@ -64,6 +67,7 @@ impl Place {
             Self::OrdersCommitted => "orders_committed",
             Self::Written => "written",
             Self::Committed => "committed",
+            Self::WorkWritten => "work_written",
             Self::PurchasesRecorded => "purchases_recorded",
             Self::PurchaseSending => "purchase_sending",
             Self::PurchaseAnswered => "purchase_answered",

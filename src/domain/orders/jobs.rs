@@ -14,6 +14,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use super::parts_store;
 use super::settle;
 use super::work::{Done, Hand};
+use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::problem::Problem;
 use crate::store::{self, Transaction, statement};
@@ -68,7 +69,9 @@ pub async fn work_on_leased(
         let deps = Arc::clone(&in_transaction);
         Box::pin(async move {
             let hand = Hand { deps: &deps, transaction, writer, worker, now: deps.clock.now() };
-            Ok(work_on(hand, lease).await?)
+            let done = work_on(hand, lease).await?;
+            crash::pass(Place::WorkWritten);
+            Ok(done)
         })
     })
     .await

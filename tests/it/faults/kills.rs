@@ -83,7 +83,7 @@ impl Shop {
     async fn live(&mut self, life: u32, place: Place, time: u32) {
         self.app.meet_the_machine();
         let_time_pass(&self.app).await;
-        self.change_vendors(life).await;
+        self.change_vendors(place).await;
         let doomed = self.binary.clone().with("OCTOPUS_CRASH_AT", &format!("{}:{time}", place.as_str()));
         // A process of workers goes on with what servers have left open.
         let takes_orders = matches!(place, Place::OrdersWritten | Place::OrdersCommitted);
@@ -100,9 +100,11 @@ impl Shop {
         self.bury(process, place).await;
     }
 
-    /// What the next process finds is not what the last one knew: what was asked of a vendor may not be asked of it again.
-    async fn change_vendors(&self, life: u32) {
-        let cheap = if life % 3 == 1 { VendorStatus::Paused } else { VendorStatus::Active };
+    /// What was not committed is not done again as it was: who comes after a process that died over uncommitted work finds the
+    /// cheap vendor paused.
+    async fn change_vendors(&self, place: Place) {
+        let comes_after = place == Place::PurchasesRecorded;
+        let cheap = if comes_after { VendorStatus::Paused } else { VendorStatus::Active };
         let named = self.vendors[0].row.id.to_string();
         fulfillment::set_vendor_status(&self.app.system(), &named, cheap).await.expect("it is a vendor");
     }
