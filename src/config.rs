@@ -99,6 +99,10 @@ pub struct Settings {
     #[arg(long, env = "OCTOPUS_RECONCILE_SECS", global = true)]
     pub reconcile_secs: Option<u32>,
 
+    /// How often vendors' catalogs are read again, in seconds, once an operator had them read; never if 0 [default: 3600]
+    #[arg(long, env = "OCTOPUS_VENDOR_SYNC_SECS", global = true)]
+    pub vendor_sync_secs: Option<u32>,
+
     /// The margin on rates where no price rule sets one, in hundredths of a per cent [default: 150]
     #[arg(long, env = "OCTOPUS_DEFAULT_MARGIN_BPS", global = true)]
     pub default_margin_bps: Option<u32>,
@@ -192,6 +196,7 @@ pub struct Config {
     pub rate_max_jump_bps: u32,
     pub rate_stale_alarm_secs: u32,
     pub reconcile_secs: u32,
+    pub vendor_sync_secs: u32,
     pub default_margin_bps: u32,
     pub min_validity_secs: u32,
     pub access_token_secs: u32,
@@ -290,6 +295,7 @@ impl Settings {
                 .or(file.rate_stale_alarm_secs)
                 .unwrap_or_else(|| rate_max_age_secs.div_euclid(4)),
             reconcile_secs: self.reconcile_secs.or(file.reconcile_secs).unwrap_or(900),
+            vendor_sync_secs: self.vendor_sync_secs.or(file.vendor_sync_secs).unwrap_or(3_600),
             default_margin_bps: self.default_margin_bps.or(file.default_margin_bps).unwrap_or(150),
             min_validity_secs: self.min_validity_secs.or(file.min_validity_secs).unwrap_or(86_400),
             access_token_secs: self.access_token_secs.or(file.access_token_secs).unwrap_or(3_600),
@@ -322,7 +328,7 @@ impl Config {
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &'static str, &'static str); 21] = [
+        let bounds: [(bool, &'static str, &'static str); 22] = [
             (
                 is_address(&self.public_url),
                 "public_url",
@@ -354,6 +360,11 @@ impl Config {
                 "less than rate_max_age_secs",
             ),
             (self.reconcile_secs >= 60, "reconcile_secs", "at least 60"),
+            (
+                self.vendor_sync_secs == 0 || self.vendor_sync_secs >= 60,
+                "vendor_sync_secs",
+                "0, which is never, or at least 60",
+            ),
             (self.default_margin_bps < 10_000, "default_margin_bps", "less than 10000"),
             ((60..=86_400).contains(&self.access_token_secs), "access_token_secs", "60 to 86400"),
             (

@@ -2,6 +2,7 @@
 //! Always true: at the end of a test no purchase is open, and vendors' books and ours agree.
 
 mod bulk;
+mod catalogs;
 mod chained;
 mod goods;
 mod outcomes;
