@@ -5,6 +5,7 @@ mod bulk;
 mod catalogs;
 mod chained;
 mod goods;
+mod hints;
 mod outcomes;
 mod policies;
 mod routes;

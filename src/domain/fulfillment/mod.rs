@@ -11,6 +11,7 @@
 mod adapter;
 mod calls;
 mod ending;
+mod hints;
 mod jobs;
 mod listing;
 mod live;
@@ -39,6 +40,7 @@ pub use crate::domain::vouchers::{Contents, Cost, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
 pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
+pub use hints::{HintRefusal, take_hint};
 pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
 pub use listing::{
     BadHint, CatalogItem, CostRule, Faces, Hint, HintedPurchase, LeftOut, Listed, Part, StatementLine,

@@ -238,6 +238,24 @@ pub(super) async fn ask_soon(
     Ok(transaction.execute_raw(update).await?.rows_affected())
 }
 
+/// Has the worker ask about an open purchase at an instant that is earlier than it would; nothing changes of one that is with a
+/// worker in this moment.
+pub(super) async fn ask_at(
+    transaction: &Transaction,
+    at: Timestamp,
+    purchase: PurchaseId,
+) -> Result<u64, DbErr> {
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { "FOR UPDATE OF p SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE purchases SET next_at = $2 WHERE id IN (
+            SELECT p.id FROM purchases p WHERE p.id = $1 AND p.state IN ('UNKNOWN', 'REVIEW') AND p.worker_id IS NULL
+            AND p.next_at > $2 {locking})"
+    );
+    let values = [purchase.to_string().into(), at.micros().into()];
+    Ok(transaction.execute_raw(statement(backend, sql, values)).await?.rows_affected())
+}
+
 /// The lines of a vendor that differ from our purchases, the latest first.
 pub(super) async fn list_differing(
     connection: &impl ConnectionTrait,
