@@ -159,7 +159,10 @@ impl Planning<'_> {
         item: &CatalogItem,
         product: &Product,
     ) -> Result<offers::Model, LeftOut> {
-        self.covered.entry(item.vendor_sku.clone()).or_default().push(product.denomination);
+        let limits = limits(product, item);
+        if limits.is_some() {
+            self.covered.entry(item.vendor_sku.clone()).or_default().push(product.denomination);
+        }
         if !self.shelf.knows(item.cost.currency) {
             return Err(LeftOut::new(&item.vendor_sku, unknown_currency(&item.cost)));
         }
@@ -170,7 +173,7 @@ impl Planning<'_> {
             );
             LeftOut::new(&item.vendor_sku, reason)
         };
-        let (min_face_minor, max_face_minor) = limits(product, item).ok_or_else(misfit)?;
+        let (min_face_minor, max_face_minor) = limits.ok_or_else(misfit)?;
         let status = match there.status {
             OfferStatus::Paused => OfferStatus::Paused,
             OfferStatus::Active | OfferStatus::Vanished => OfferStatus::Active,
@@ -217,7 +220,11 @@ impl Planning<'_> {
         };
         for denomination in missing {
             if let Err(reason) = self.offer_anew(item, denomination) {
-                self.plan.left_out.push(LeftOut::new(&item.vendor_sku, reason));
+                let left_out = LeftOut::new(&item.vendor_sku, reason);
+                // All face values of an item are mostly left out for one reason, which is told once.
+                if self.plan.left_out.last() != Some(&left_out) {
+                    self.plan.left_out.push(left_out);
+                }
             }
         }
     }
@@ -369,3 +376,7 @@ fn product_id(vendor: &str, item: &CatalogItem, denomination: Denomination) -> S
     let start: String = sku.to_ascii_lowercase().chars().map(plain).take(kept).collect();
     format!("{vendor}.{start}.{print}{tail}")
 }
+
+#[cfg(test)]
+#[path = "sync_model_tests.rs"]
+mod tests;
