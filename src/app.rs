@@ -173,6 +173,7 @@ pub fn start(deps: &Arc<Deps>) -> Work {
     work.tasks.spawn(keep("statistics", with(), learn));
     work.tasks.spawn(keep("feed", with(), feed::run));
     work.tasks.spawn(keep("reconciler", with(), fulfillment::tend));
+    work.tasks.spawn(keep("catalogs", with(), fulfillment::tend_catalogs));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.tasks.spawn(desk)));
     work
 }

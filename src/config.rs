@@ -13,10 +13,11 @@ use entity::state::Environment;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod bounds;
 mod values;
 
+use values::without_password;
 pub use values::{Key, RateSource};
-use values::{is_address, is_database, is_service, without_password};
 
 /// The settings as flags, variables or file give them; whatever is absent has a default.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -98,6 +99,10 @@ pub struct Settings {
     /// How often vendors' statements are held against our purchases, in seconds [default: 900]
     #[arg(long, env = "OCTOPUS_RECONCILE_SECS", global = true)]
     pub reconcile_secs: Option<u32>,
+
+    /// How often vendors' catalogs are read again, in seconds, once an operator had them read; never if 0 [default: 3600]
+    #[arg(long, env = "OCTOPUS_VENDOR_SYNC_SECS", global = true)]
+    pub vendor_sync_secs: Option<u32>,
 
     /// The margin on rates where no price rule sets one, in hundredths of a per cent [default: 150]
     #[arg(long, env = "OCTOPUS_DEFAULT_MARGIN_BPS", global = true)]
@@ -192,6 +197,7 @@ pub struct Config {
     pub rate_max_jump_bps: u32,
     pub rate_stale_alarm_secs: u32,
     pub reconcile_secs: u32,
+    pub vendor_sync_secs: u32,
     pub default_margin_bps: u32,
     pub min_validity_secs: u32,
     pub access_token_secs: u32,
@@ -290,6 +296,7 @@ impl Settings {
                 .or(file.rate_stale_alarm_secs)
                 .unwrap_or_else(|| rate_max_age_secs.div_euclid(4)),
             reconcile_secs: self.reconcile_secs.or(file.reconcile_secs).unwrap_or(900),
+            vendor_sync_secs: self.vendor_sync_secs.or(file.vendor_sync_secs).unwrap_or(3_600),
             default_margin_bps: self.default_margin_bps.or(file.default_margin_bps).unwrap_or(150),
             min_validity_secs: self.min_validity_secs.or(file.min_validity_secs).unwrap_or(86_400),
             access_token_secs: self.access_token_secs.or(file.access_token_secs).unwrap_or(3_600),
@@ -313,70 +320,6 @@ impl Config {
     pub fn database_file(&self) -> Option<PathBuf> {
         let path = self.database_url.strip_prefix("sqlite:")?;
         Some(PathBuf::from(path.trim_start_matches("//")))
-    }
-
-    /// Whether the provider of rates, if it asks for a key, has one that can be sent.
-    fn has_its_key(&self) -> bool {
-        let needed = self.rate_provider == Some(RateSource::OpenExchangeRates);
-        self.rate_provider_key.as_ref().map_or(!needed, Key::is_plain)
-    }
-
-    fn checked(self) -> Result<Self, ConfigError> {
-        let bounds: [(bool, &'static str, &'static str); 21] = [
-            (
-                is_address(&self.public_url),
-                "public_url",
-                "http:// or https://, a host, and no more than a path",
-            ),
-            (
-                is_database(&self.database_url),
-                "database_url",
-                "sqlite:PATH or postgres://user:password@host/name",
-            ),
-            (self.charge_ttl_secs >= 1, "charge_ttl_secs", "at least 1"),
-            (self.unit_deadline_secs >= 1, "unit_deadline_secs", "at least 1"),
-            (self.rate_max_age_secs >= 60, "rate_max_age_secs", "at least 60"),
-            (
-                self.rate_provider_url.as_deref().is_none_or(is_service),
-                "rate_provider_url",
-                "http:// or https://, a host, and no more than a path",
-            ),
-            (
-                self.has_its_key(),
-                "rate_provider_key",
-                "the App ID of an account at Open Exchange Rates, if that is the rate_provider: letters and digits",
-            ),
-            (self.rate_poll_secs >= 60, "rate_poll_secs", "at least 60"),
-            (self.rate_max_jump_bps >= 1, "rate_max_jump_bps", "at least 1"),
-            (
-                self.rate_stale_alarm_secs < self.rate_max_age_secs,
-                "rate_stale_alarm_secs",
-                "less than rate_max_age_secs",
-            ),
-            (self.reconcile_secs >= 60, "reconcile_secs", "at least 60"),
-            (self.default_margin_bps < 10_000, "default_margin_bps", "less than 10000"),
-            ((60..=86_400).contains(&self.access_token_secs), "access_token_secs", "60 to 86400"),
-            (
-                self.refresh_token_secs > self.access_token_secs,
-                "refresh_token_secs",
-                "more than access_token_secs",
-            ),
-            (self.logins_per_minute >= 1, "logins_per_minute", "at least 1"),
-            (self.order_queue >= 1, "order_queue", "at least 1"),
-            (self.requests_per_second >= 1, "requests_per_second", "at least 1"),
-            (self.sockets_per_address >= 1, "sockets_per_address", "at least 1"),
-            (self.cost_per_second >= 1, "cost_per_second", "at least 1"),
-            // What partners are promised.
-            (self.event_retention_days >= 30, "event_retention_days", "at least 30"),
-            (self.database_connections >= 8, "database_connections", "at least 8"),
-        ];
-        match bounds.into_iter().find(|(kept, _, _)| !kept) {
-            None => Ok(self),
-            Some((_, setting, bounds)) => {
-                let given = serde_json::json!(self)[setting].to_string();
-                Err(ConfigError::OutOfBounds { setting, given, bounds })
-            }
-        }
     }
 }
 

@@ -38,6 +38,7 @@ pub mod stock;
 pub mod vendor;
 mod vendor_reconcile;
 pub mod vendor_sim;
+mod vendor_sync;
 pub mod verify;
 pub mod wallet;
 mod work;

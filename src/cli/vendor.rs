@@ -1,25 +1,26 @@
 //! `octopus vendor`: from whom units are bought.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use entity::currency::Currency;
+use entity::ids::VendorId;
 use entity::state::VendorStatus;
 use entity::timestamp::Timestamp;
 use entity::{vendor_health, vendors};
 use serde_json::{Value, json};
 
-use super::{CliError, answer, vendor_reconcile};
+use super::{CliError, answer, vendor_reconcile, vendor_sync};
 use crate::ctx::{Ctx, Deps};
-use crate::domain::fulfillment::{self, AddVendor, Live, Secret};
+use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Secret, Vanishing};
 
 /// What to do with vendors.
 #[derive(Debug, Subcommand)]
 pub enum VendorCommand {
-    /// Add a vendor; what it sells comes with `offers import`
+    /// Add a vendor; what it sells comes with `vendor sync` or `offers import`
     Add(Box<AddArguments>),
     /// List the vendors, and how they have answered of late
     List,
@@ -32,6 +33,14 @@ pub enum VendorCommand {
     Resume {
         /// Its name, or its id (vnd_…)
         vendor: String,
+    },
+    /// Read what a vendor sells: import its products, refresh what it has and what that costs, and say what it lists no more
+    Sync {
+        /// Its name, or its id (vnd_…); every vendor that tells what it sells if absent
+        vendor: Option<String>,
+        /// Believe a listing that lacks more than half of what was sold
+        #[arg(long)]
+        allow_vanishing: bool,
     },
     /// Hold a vendor's statement against our purchases, post what differs, and list all that ever did
     Reconcile {
@@ -108,7 +117,7 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
     match command {
         VendorCommand::Add(arguments) => {
             let vendor = fulfillment::add_vendor(&ctx, arguments.command()?).await?;
-            answer(json, &vendor_json(&ctx, &vendor, &[]), || {
+            answer(json, &vendor_json(&ctx, &vendor, &Standing::default()), || {
                 format!("added {} ({})", vendor.name, vendor.id)
             });
         }
@@ -117,6 +126,10 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
         VendorCommand::Resume { vendor } => set_status(&ctx, &vendor, VendorStatus::Active, json).await?,
         VendorCommand::Reconcile { vendor, since } => {
             vendor_reconcile::run(&ctx, vendor.as_deref(), since, json).await?;
+        }
+        VendorCommand::Sync { vendor, allow_vanishing } => {
+            let vanishing = if allow_vanishing { Vanishing::Allowed } else { Vanishing::Limited };
+            vendor_sync::run(&ctx, vendor.as_deref(), vanishing, json).await?;
         }
         VendorCommand::Adapters => adapters(&ctx, json),
     }
@@ -165,20 +178,24 @@ fn read_credentials(file: &Path) -> Result<BTreeMap<String, Secret>, CliError> {
 
 async fn list(ctx: &Ctx, json: bool) -> Result<(), CliError> {
     let vendors = fulfillment::list_vendors(ctx).await?;
-    let health = fulfillment::list_health(ctx).await?;
-    let listed: Vec<Value> = vendors.iter().map(|vendor| vendor_json(ctx, vendor, &health)).collect();
+    let standing = Standing {
+        health: fulfillment::list_health(ctx).await?,
+        syncs: fulfillment::list_syncs(ctx).await?,
+        vanished: fulfillment::count_vanished(ctx).await?,
+    };
+    let listed: Vec<Value> = vendors.iter().map(|vendor| vendor_json(ctx, vendor, &standing)).collect();
     answer(json, &Value::from(listed), || {
         if vendors.is_empty() {
             return "no vendors: units come from own stock alone".to_owned();
         }
-        vendors.iter().map(|vendor| vendor_line(ctx, vendor, &health)).collect::<Vec<_>>().join("\n")
+        vendors.iter().map(|vendor| vendor_line(ctx, vendor, &standing)).collect::<Vec<_>>().join("\n")
     });
     Ok(())
 }
 
 async fn set_status(ctx: &Ctx, vendor: &str, status: VendorStatus, json: bool) -> Result<(), CliError> {
     let vendor = fulfillment::set_vendor_status(ctx, vendor, status).await?;
-    answer(json, &vendor_json(ctx, &vendor, &[]), || {
+    answer(json, &vendor_json(ctx, &vendor, &Standing::default()), || {
         format!("{} is {}", vendor.name, vendor.status.as_str().to_lowercase())
     });
     Ok(())
@@ -215,9 +232,29 @@ fn adapters(ctx: &Ctx, json: bool) {
     });
 }
 
-fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Model]) -> Value {
+/// What is known of vendors besides their rows.
+#[derive(Debug, Default)]
+struct Standing {
+    health: Vec<vendor_health::Model>,
+    syncs: Vec<LastReading>,
+    vanished: HashMap<VendorId, i64>,
+}
+
+impl Standing {
+    fn sync_of(&self, vendor: VendorId) -> Option<&LastReading> {
+        self.syncs.iter().find(|sync| sync.vendor_id == vendor)
+    }
+
+    fn vanished_of(&self, vendor: VendorId) -> i64 {
+        self.vanished.get(&vendor).copied().unwrap_or(0)
+    }
+}
+
+fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Value {
     let options: Value = serde_json::from_str(&vendor.options).unwrap_or_default();
-    let failing: Vec<Value> = health
+    let sync = standing.sync_of(vendor.id);
+    let failing: Vec<Value> = standing
+        .health
         .iter()
         .filter(|row| row.vendor_id == vendor.id)
         .map(|row| {
@@ -247,10 +284,13 @@ fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Mode
         "settle_window_secs": vendor.settle_window_secs,
         "broken": ctx.feature::<Live>().broken(vendor.id),
         "failing": failing,
+        "synced_at": sync.and_then(|sync| sync.read_until),
+        "sync_failure": sync.and_then(|sync| sync.failure.as_deref()),
+        "vanished_offers": standing.vanished_of(vendor.id),
     })
 }
 
-fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Model]) -> String {
+fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> String {
     let mut line = format!(
         "{}  {}  {} at {}: {}",
         vendor.id,
@@ -262,7 +302,18 @@ fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, health: &[vendor_health::Mode
     if let Some(reason) = ctx.feature::<Live>().broken(vendor.id) {
         line.push_str(&format!("\n  cannot be used: {reason}"));
     }
-    for row in health.iter().filter(|row| row.vendor_id == vendor.id) {
+    if let Some(sync) = standing.sync_of(vendor.id) {
+        let when = sync.read_until.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        line.push_str(&format!("\n  its catalog was last read: {when}"));
+        if let Some(reason) = &sync.failure {
+            line.push_str(&format!("\n  its catalog failed {} times in a row: {reason}", sync.failures));
+        }
+    }
+    match standing.vanished_of(vendor.id) {
+        0 => {}
+        count => line.push_str(&format!("\n  {count} products that it sold are not listed there any more")),
+    }
+    for row in standing.health.iter().filter(|row| row.vendor_id == vendor.id) {
         let what = if row.product_id.is_empty() { "the vendor" } else { row.product_id.as_str() };
         line.push_str(&format!("\n  {what} failed {} times in a row: {}", row.failures, row.message));
         if row.open_until > ctx.now {

@@ -19,6 +19,8 @@ use super::refusal::Reason;
 
 /// The path on which tests change what the vendor does: no pace and no crowd hold it up.
 pub(super) const SCRIPT: &str = "/script";
+/// The same for what it sells.
+pub(super) const SCRIPT_PRODUCTS: &str = "/script/products";
 
 /// What it lets in.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub(super) async fn pass(State(simulator): State<Simulator>, request: Request, n
     if !gate.knows(&request) {
         return Reason::Unauthorized.into_response();
     }
-    if request.uri().path() == SCRIPT {
+    if [SCRIPT, SCRIPT_PRODUCTS].contains(&request.uri().path()) {
         return next.run(request).await;
     }
     let Some(_place) = gate.enter().filter(|_| gate.keeps_pace(simulator.0.shop.clock.now().seconds()))

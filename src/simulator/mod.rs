@@ -12,6 +12,7 @@
 //! | `POST /recipients/check` `{sku, recipient: {kind, value}}` | `{can_receive}` |
 //! | `GET /balance?currency=` | `{amount, currency}` |
 //! | `POST /script` `{on, sku?, behaviour}` | for tests: from now on each `on` (`purchase`, `find`, `statement`, `products`, `recipient`, `balance`), of one product or of all, meets a behaviour; null ends it |
+//! | `POST /script/products` `{sku, withdrawn?, factor?}` | for tests: from now on a product is listed and sold or not, or costs another share of its face value |
 //!
 //! What is always true: the same seed and reference give the same codes and the same fault; what was bought is in the books,
 //! synced, before anything is answered, and is told again for ever; it knows nothing of the product that buys from it.
@@ -48,7 +49,7 @@ mod shop;
 
 pub use behaviour::{BEHAVIOURS, Behaviour};
 pub use bomb::gzip as gzip_bomb;
-pub use products::BadCatalog;
+pub use products::{Amendment, BadCatalog};
 
 use crate::clock::Clock;
 use gate::Gate;
@@ -206,6 +207,11 @@ impl Simulator {
         behaviour: Option<&str>,
     ) -> Result<(), UnknownBehaviour> {
         self.0.shop.play(question, sku, behaviour)
+    }
+
+    /// Changes a product from now on; tells whether there is one of this name.
+    pub fn amend(&self, sku: &str, amendment: Amendment) -> bool {
+        self.0.shop.amend(sku, amendment)
     }
 
     /// The purchases that it has made, in order; what it refused is none.

@@ -37,6 +37,17 @@ pub(super) struct Product {
     factor: Decimal,
     pub(super) delivery: DeliveryKind,
     pub(super) recipient: Option<RecipientKind>,
+    /// Whether it is listed and sold; of those that are not listed, what is asked for is.
+    is_withdrawn: bool,
+}
+
+/// What changes about a product; what is absent stays.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct Amendment {
+    /// Whether it is withdrawn: neither listed nor sold.
+    pub withdrawn: Option<bool>,
+    /// What a unit costs of its face value.
+    pub factor: Option<Decimal>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,8 +126,17 @@ impl Products {
         Ok(Self { all, by_sku, sells_unlisted: catalog.is_none() })
     }
 
-    pub(super) fn all(&self) -> &[Product] {
-        &self.all
+    /// What is listed.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Product> {
+        self.all.iter().filter(|product| !product.is_withdrawn)
+    }
+
+    /// Changes a product; tells whether there is one of this name.
+    pub(super) fn amend(&mut self, sku: &str, amendment: Amendment) -> bool {
+        let Some(product) = self.by_sku.get(sku).and_then(|at| self.all.get_mut(*at)) else { return false };
+        product.is_withdrawn = amendment.withdrawn.unwrap_or(product.is_withdrawn);
+        product.factor = amendment.factor.unwrap_or(product.factor);
+        true
     }
 
     pub(super) fn find(&self, sku: &str) -> Option<&Product> {
@@ -132,7 +152,8 @@ impl Products {
             }
             None => return Err(Reason::NotSold),
         };
-        let is_sold = product.currency == currency && product.faces.include(face, currency);
+        let is_sold =
+            !product.is_withdrawn && product.currency == currency && product.faces.include(face, currency);
         if is_sold { Ok(product) } else { Err(Reason::NotSold) }
     }
 }
@@ -156,6 +177,7 @@ impl Product {
             factor: Decimal::new(95, 2),
             delivery: DeliveryKind::Code,
             recipient: None,
+            is_withdrawn: false,
         }
     }
 
@@ -182,6 +204,7 @@ impl Product {
             country: row.country.filter(|country| country.len() == 2),
             currency: row.face_currency,
             faces,
+            is_withdrawn: false,
         })
     }
 
@@ -251,7 +274,7 @@ mod tests {
     fn a_catalog_is_read_and_nothing_else_is_sold() {
         let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/data/catalog.csv");
         let products = Products::open(Some(Path::new(catalog))).unwrap();
-        assert!(products.all().len() > 12_000);
+        assert!(products.listed().count() > 12_000);
         let sold = |sku: &str, face: &str, currency: &str| {
             products.sold(sku, face.parse().unwrap(), currency.parse().unwrap()).map(|product| product.sku)
         };

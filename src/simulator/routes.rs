@@ -22,8 +22,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::behaviour::Manner;
-use super::gate::{self, SCRIPT};
+use super::gate::{self, SCRIPT, SCRIPT_PRODUCTS};
 use super::ledger::{Purchase, Recipient, Wanted};
+use super::products::Amendment;
 use super::refusal::Reason;
 use super::shop::{Deal, Shop};
 use super::{Question, Simulator, manner};
@@ -37,6 +38,7 @@ pub(super) fn router(simulator: Simulator) -> Router {
         .route("/recipients/check", post(check_recipient))
         .route("/balance", get(balance))
         .route(SCRIPT, post(script))
+        .route(SCRIPT_PRODUCTS, post(script_product))
         .fallback(async || Reason::NoSuchPath)
         .layer(middleware::from_fn_with_state(simulator.clone(), gate::pass))
         .with_state(simulator)
@@ -138,10 +140,12 @@ async fn products(State(simulator): State<Simulator>, from: Result<Query<From>, 
     let work = move |shop: &Shop| {
         let Query(from) = from.map_err(|_| Reason::Malformed)?;
         let start = from.cursor.unwrap_or(0);
-        let all = shop.products.all();
-        let part: Vec<Value> = all.iter().skip(start).take(page).map(|product| product.as_json()).collect();
-        let next = start.checked_add(page).filter(|next| *next < all.len());
-        Ok(json!({ "products": part, "next": next.map(|next| next.to_string()), "total": all.len() }))
+        let products = shop.products();
+        let part: Vec<Value> =
+            products.listed().skip(start).take(page).map(|product| product.as_json()).collect();
+        let total = products.listed().count();
+        let next = start.checked_add(page).filter(|next| *next < total);
+        Ok(json!({ "products": part, "next": next.map(|next| next.to_string()), "total": total }))
     };
     answer_question(&simulator, Question::Products, String::new(), work).await
 }
@@ -188,6 +192,25 @@ async fn script(State(simulator): State<Simulator>, body: Bytes) -> Response {
     let changed = parse(&body).and_then(|changed: Scripted| {
         let (sku, behaviour) = (changed.sku.as_deref(), changed.behaviour.as_deref());
         simulator.play(changed.on, sku, behaviour).map_err(|_| Reason::Malformed)
+    });
+    match changed {
+        Ok(()) => Json(json!({ "changed": true })).into_response(),
+        Err(reason) => reason.into_response(),
+    }
+}
+
+/// A change of a product.
+#[derive(Debug, Deserialize)]
+struct Amended {
+    sku: String,
+    #[serde(flatten)]
+    amendment: Amendment,
+}
+
+async fn script_product(State(simulator): State<Simulator>, body: Bytes) -> Response {
+    let changed = parse(&body).and_then(|amended: Amended| {
+        let is_known = simulator.amend(&amended.sku, amended.amendment);
+        if is_known { Ok(()) } else { Err(Reason::Malformed) }
     });
     match changed {
         Ok(()) => Json(json!({ "changed": true })).into_response(),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use entity::currency::Currency;
 use entity::decimal::Decimal;
@@ -18,7 +18,7 @@ use entity::timestamp::Timestamp;
 use super::behaviour::{self, Manner, Plan, Sale, Twist};
 use super::digest;
 use super::ledger::{Ledger, Purchase, Recipient, Unit, Wanted};
-use super::products::{Product, Products};
+use super::products::{Amendment, Product, Products};
 use super::refusal::Reason;
 use super::{Question, UnknownBehaviour};
 use crate::clock::Clock;
@@ -37,7 +37,7 @@ pub(super) struct Shop {
     /// How many of a million ordinary purchases meet a fault.
     pub(super) fault_share: u32,
     pub(super) at_quantity: Vec<(i32, Plan)>,
-    pub(super) products: Products,
+    products: RwLock<Products>,
     pub(super) clock: Arc<dyn Clock>,
     books: Mutex<Books>,
     script: Mutex<BTreeMap<(Question, Option<String>), Plan>>,
@@ -71,11 +71,21 @@ impl Shop {
             seed,
             fault_share: 0,
             at_quantity: Vec::new(),
-            products,
+            products: RwLock::new(products),
             clock,
             books: Mutex::new(books),
             script: Mutex::default(),
         }
+    }
+
+    /// What it sells.
+    pub(super) fn products(&self) -> RwLockReadGuard<'_, Products> {
+        self.products.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a product; tells whether there is one of this name.
+    pub(super) fn amend(&self, sku: &str, amendment: Amendment) -> bool {
+        self.products.write().unwrap_or_else(PoisonError::into_inner).amend(sku, amendment)
     }
 
     /// Sets what a question meets, for one product or for all.
@@ -175,7 +185,7 @@ impl Shop {
         if face.minor <= 0 {
             return Err(Reason::Malformed);
         }
-        let product = self.products.sold(&wanted.sku, wanted.face_value, wanted.currency);
+        let product = self.products().sold(&wanted.sku, wanted.face_value, wanted.currency);
         let refusal = match (&product, plan.sale) {
             (Err(reason), _) => Some(*reason),
             (Ok(_), Sale::Refused(reason)) => Some(reason),
@@ -261,7 +271,7 @@ impl Shop {
 
     /// Whether a recipient can receive a product.
     pub(super) fn can_receive(&self, sku: &str, recipient: &Recipient) -> bool {
-        self.products
+        self.products()
             .find(sku)
             .map_or_else(|| is_somebody(recipient), |product| can_receive(product, Some(recipient)))
     }

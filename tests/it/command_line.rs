@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 100] = [
+const CASES: [Case; 102] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -192,6 +192,8 @@ const CASES: [Case; 100] = [
     ("refund-unit nothing 1 --reference T-1 --note it", 3, "NOT_FOUND"),
     ("work more", 2, "USAGE"),
     ("vendor reconcile nobody", 3, "NOT_FOUND"),
+    ("vendor sync nobody", 3, "NOT_FOUND"),
+    ("vendor sync only more", 2, "USAGE"),
     ("wallet credit --partner New --currency EUR --amount 5 --reference b1", 0, ""),
     ("wallet credit --partner New --currency EUR --amount 0 --reference b2", 3, "INVALID_INPUT"),
     ("wallet credit --partner New --currency EUR --amount five --reference b2", 2, "USAGE"),
@@ -357,7 +359,8 @@ both_databases! {
 #[test]
 fn the_table_has_every_command() {
     // What takes an id that only the database knows ends well behind the table; a server that ends well is stopped elsewhere,
-    // and a provider of rates is asked where there is one (`rates.rs`); attempts and refunds need orders (`operators.rs`).
+    // and a provider of rates is asked where there is one (`rates.rs`); attempts and refunds need orders, and listings a vendor
+    // that answers (`operators.rs`).
     let done_elsewhere = [
         "serve",
         "vendor-sim",
@@ -368,6 +371,7 @@ fn the_table_has_every_command() {
         "attempts resolve",
         "refund-unit",
         "vendor reconcile",
+        "vendor sync",
         "work",
     ];
     for (path, _) in leaves() {

@@ -2,8 +2,10 @@
 //! Always true: at the end of a test no purchase is open, and vendors' books and ours agree.
 
 mod bulk;
+mod catalogs;
 mod chained;
 mod goods;
+mod hints;
 mod outcomes;
 mod policies;
 mod routes;

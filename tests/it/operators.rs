@@ -5,13 +5,14 @@
 mod attempts;
 mod goodwill;
 mod resolving;
+mod syncing;
 mod vendors;
 
 use std::fs;
 
 use serde_json::Value;
 
-use super::fulfillment::input;
+use super::fulfillment::{end, input};
 use super::orders::order;
 use super::support::app::{Partner, TestApp};
 use super::support::poll;

@@ -16,7 +16,7 @@ use super::support::process::Binary;
 /// A setting: its name in the file, what stands there, what the variable says, what the flag says.
 type Setting = (&'static str, &'static str, &'static str, &'static str);
 
-const SETTINGS: [Setting; 32] = [
+const SETTINGS: [Setting; 33] = [
     ("listen", "\"127.0.0.1:1001\"", "127.0.0.1:1002", "127.0.0.1:1003"),
     ("ops_listen", "\"127.0.0.1:2001\"", "127.0.0.1:2002", "[::1]:2003"),
     ("public_url", "\"http://one.example\"", "https://two.example:8443", "https://three.example/shop"),
@@ -36,6 +36,7 @@ const SETTINGS: [Setting; 32] = [
     ("rate_max_jump_bps", "1", "2", "3"),
     ("rate_stale_alarm_secs", "31", "32", "33"),
     ("reconcile_secs", "61", "62", "63"),
+    ("vendor_sync_secs", "0", "62", "63"),
     ("default_margin_bps", "1", "2", "3"),
     ("min_validity_secs", "1", "2", "3"),
     ("access_token_secs", "61", "62", "63"),
@@ -52,7 +53,7 @@ const SETTINGS: [Setting; 32] = [
 ];
 
 /// What a bad setting is told, by its name.
-const BOUNDS: [(&str, &str, &str); 26] = [
+const BOUNDS: [(&str, &str, &str); 27] = [
     ("public_url", "x", "http:// or https://"),
     ("public_url", "ftp://cards.example", "http:// or https://"),
     ("public_url", "https://", "http:// or https://"),
@@ -69,6 +70,7 @@ const BOUNDS: [(&str, &str, &str); 26] = [
     ("rate_max_jump_bps", "0", "at least 1"),
     ("rate_stale_alarm_secs", "345600", "less than rate_max_age_secs"),
     ("reconcile_secs", "59", "at least 60"),
+    ("vendor_sync_secs", "59", "0, which is never, or at least 60"),
     ("default_margin_bps", "10000", "less than 10000"),
     ("access_token_secs", "59", "60 to 86400"),
     ("refresh_token_secs", "3600", "more than access_token_secs"),

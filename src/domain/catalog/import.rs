@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use entity::state::{DeliveryKind, ProductStatus};
+use entity::timestamp::Timestamp;
 use sea_orm::DbErr;
 use serde::Serialize;
 
@@ -216,20 +217,35 @@ impl Batch {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct CategoryRow {
-    slug: String,
-    name: String,
+pub(super) struct CategoryRow {
+    pub(super) slug: String,
+    pub(super) name: String,
 }
 
 /// A product's row with what a new one begins with.
 #[derive(Debug, Clone, Serialize)]
-struct WrittenProduct {
+pub(super) struct WrittenProduct {
     #[serde(flatten)]
-    row: ProductRow,
+    pub(super) row: ProductRow,
     status: ProductStatus,
     max_quantity: i32,
+    redemption_instructions: Option<String>,
     created_at: i64,
     updated_at: i64,
+}
+
+impl WrittenProduct {
+    /// A row, as it begins if it is new.
+    pub(super) fn new(row: ProductRow, redemption_instructions: Option<String>, now: Timestamp) -> Self {
+        Self {
+            status: ProductStatus::Active,
+            max_quantity: if row.delivery == DeliveryKind::Code { MOST_CODES } else { 1 },
+            redemption_instructions,
+            created_at: now.micros(),
+            updated_at: now.micros(),
+            row,
+        }
+    }
 }
 
 /// What the files ask the tables to be.
@@ -287,13 +303,7 @@ impl Wanted {
         cut(rows, Batch::Brands, &mut batches);
         let there = present.products.iter().map(|row| (row.id.clone(), product_row(row)));
         let rows = differing(self.products, there, |row| row.id.clone(), report);
-        let written = |row: ProductRow| WrittenProduct {
-            status: ProductStatus::Active,
-            max_quantity: if row.delivery == DeliveryKind::Code { MOST_CODES } else { 1 },
-            created_at: ctx.now.micros(),
-            updated_at: ctx.now.micros(),
-            row,
-        };
+        let written = |row| WrittenProduct::new(row, None, ctx.now);
         cut(rows.into_iter().map(written).collect(), Batch::Products, &mut batches);
         batches
     }
@@ -329,7 +339,7 @@ fn cut<R: Clone>(rows: Vec<R>, batch: impl Fn(Vec<R>) -> Batch, batches: &mut Ve
 }
 
 /// The name of a category from its slug: "mobile_topup" is "Mobile top-up".
-fn category_name(slug: &str) -> String {
+pub(super) fn category_name(slug: &str) -> String {
     let spaced = slug.replace('_', " ").replace("topup", "top-up");
     let mut letters = spaced.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

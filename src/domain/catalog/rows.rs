@@ -76,6 +76,27 @@ pub(super) struct ProductRow {
 /// changed, or a second code for one unit. Source: data/SOURCES.md and the notes of data/currencies.csv.
 const FRAGILE: [&str; 9] = ["ARS", "IRR", "KPW", "LBP", "SDG", "SYP", "VED", "VES", "ZWG"];
 
+/// The columns of catalog.csv.
+pub(super) const PRODUCT_COLUMNS: [&str; 17] = [
+    "sku",
+    "brand_slug",
+    "product_name",
+    "category",
+    "country",
+    "face_currency",
+    "denomination_kind",
+    "face_value",
+    "min_value",
+    "max_value",
+    "step",
+    "unit_label",
+    "delivery",
+    "recipient_field",
+    "denom_basis",
+    "discount_pct",
+    "discount_basis",
+];
+
 pub(super) fn currencies(text: &[u8], bad: &mut Vec<BadRow>) -> Vec<CurrencyRow> {
     let needed = ["code", "numeric", "minor_units", "name", "has_rate"];
     let row = |line: &Line<'_>| {
@@ -137,26 +158,7 @@ pub(super) fn brands(text: &[u8], bad: &mut Vec<BadRow>) -> Vec<BrandRow> {
 }
 
 pub(super) fn products(text: &[u8], known: &Known, bad: &mut Vec<BadRow>) -> Vec<ProductRow> {
-    let needed = [
-        "sku",
-        "brand_slug",
-        "product_name",
-        "category",
-        "country",
-        "face_currency",
-        "denomination_kind",
-        "face_value",
-        "min_value",
-        "max_value",
-        "step",
-        "unit_label",
-        "delivery",
-        "recipient_field",
-        "denom_basis",
-        "discount_pct",
-        "discount_basis",
-    ];
-    read("catalog.csv", text, &needed, bad, |line| product(line, known), |row| row.id.clone())
+    read("catalog.csv", text, &PRODUCT_COLUMNS, bad, |line| product(line, known), |row| row.id.clone())
 }
 
 fn product(line: &Line<'_>, known: &Known) -> Result<ProductRow, String> {

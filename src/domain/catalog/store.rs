@@ -4,6 +4,8 @@
 //! What is always true: an upsert names the columns that an import may change, and no others.
 //! What is not here: what is written; `import.rs` decides that.
 
+use entity::state::ProductStatus;
+use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 use serde::Serialize;
 
@@ -88,6 +90,7 @@ pub(super) const PRODUCTS: Table = Table {
         ("discount_basis", Text),
         ("status", Text),
         ("max_quantity", Integer),
+        ("redemption_instructions", Text),
         ("created_at", Integer),
         ("updated_at", Integer),
     ],
@@ -117,6 +120,26 @@ pub(super) async fn upsert<R: Serialize>(
     table: Table,
     rows: &[R],
 ) -> Result<(), DbErr> {
+    let changes: Vec<String> =
+        table.changed.iter().map(|column| format!("{column} = excluded.{column}")).collect();
+    insert(connection, table, rows, &format!("UPDATE SET {}", changes.join(", "))).await
+}
+
+/// Inserts the rows that are not there.
+pub(super) async fn insert_new<R: Serialize>(
+    connection: &impl ConnectionTrait,
+    table: Table,
+    rows: &[R],
+) -> Result<(), DbErr> {
+    insert(connection, table, rows, "NOTHING").await
+}
+
+async fn insert<R: Serialize>(
+    connection: &impl ConnectionTrait,
+    table: Table,
+    rows: &[R],
+    otherwise: &str,
+) -> Result<(), DbErr> {
     let backend = connection.get_database_backend();
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
     // A boolean travels as a number, since JSON's has another type on each engine.
@@ -124,16 +147,34 @@ pub(super) async fn upsert<R: Serialize>(
         .iter()
         .map(|name| if *name == "settlement" { format!("r.{name} <> 0") } else { format!("r.{name}") })
         .collect();
-    let changes: Vec<String> =
-        table.changed.iter().map(|column| format!("{column} = excluded.{column}")).collect();
     let sql = format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO UPDATE SET {}",
+        "INSERT INTO {} ({}) SELECT {} FROM {} WHERE true ON CONFLICT ({}) DO {otherwise}",
         table.name,
         names.join(", "),
         values.join(", "),
         rowset(backend, 1, "r", table.columns),
         table.key,
-        changes.join(", "),
     );
     connection.execute_raw(statement(backend, sql, [json(rows)])).await.map(drop)
+}
+
+/// Brings products from one status to another; those that have neither stay as they are.
+pub(super) async fn change_status(
+    connection: &impl ConnectionTrait,
+    products: &[&str],
+    (from, to): (ProductStatus, ProductStatus),
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        id: &'a str,
+    }
+    let rows: Vec<Row<'_>> = products.iter().map(|id| Row { id }).collect();
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "UPDATE products SET status = $3, updated_at = $4 WHERE id IN (SELECT r.id FROM {}) AND status = $2",
+        rowset(backend, 1, "r", &[("id", Text)])
+    );
+    let values = [json(&rows), from.as_str().into(), to.as_str().into(), now.micros().into()];
+    connection.execute_raw(statement(backend, sql, values)).await.map(drop)
 }

@@ -11,6 +11,7 @@ use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::state::{DeliveryKind, RecipientKind};
 use entity::timestamp::Timestamp;
+use serde::Serialize;
 
 use crate::domain::vouchers::Cost;
 
@@ -110,6 +111,25 @@ pub struct CatalogItem {
     /// Whether it can be bought now.
     pub is_active: bool,
 }
+
+/// Something in a vendor's catalog that cannot be offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The vendor's name for it; `None` if even that cannot be read.
+    pub vendor_sku: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl LeftOut {
+    /// Something of a name, and why it is left out.
+    pub fn new(vendor_sku: &str, reason: impl Into<String>) -> Self {
+        Self { vendor_sku: Some(vendor_sku.to_owned()), reason: reason.into() }
+    }
+}
+
+/// An item of a catalog, or why it is none.
+pub type Listed = Result<CatalogItem, LeftOut>;
 
 /// A message that a vendor sends of its own accord. It is a hint alone: what it says is asked again before it is believed.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Fulfillment: many vendors, and outcomes that are never guessed.
 //!
 //! What lives here: what a vendor is (`vendor.rs`, `listing.rs`, `adapter.rs`), from which vendors units come (`model.rs`,
-//! `sourcing.rs`), purchases from their record to their end (`calls.rs`, `ending.rs`), what vendors' statements say of them
+//! `sourcing.rs`), what vendors list (`sync.rs`), purchases from their record to their end (`calls.rs`, `ending.rs`), what vendors' statements say of them
 //! (`reconcile.rs`), and the vendors and offers that a process works with (`live.rs`).
 //! What is always true: nothing is sent to a vendor that is not on record and committed before; a unit has one open attempt at
 //! most; what is not known is asked, never guessed, and no other vendor is tried meanwhile; only who holds a purchase's epoch
@@ -11,12 +11,14 @@
 mod adapter;
 mod calls;
 mod ending;
+mod hints;
 mod jobs;
 mod listing;
 mod live;
 mod model;
 mod offer_file;
 mod offers;
+mod offers_store;
 mod queries;
 mod reconcile;
 mod sourcing;
@@ -24,6 +26,12 @@ mod statement_booking;
 mod statement_model;
 mod statement_store;
 mod store;
+mod sync;
+mod sync_listing;
+mod sync_model;
+mod sync_report;
+mod sync_store;
+mod turns;
 mod vendor;
 mod vendor_store;
 mod vendors;
@@ -32,17 +40,24 @@ pub use crate::domain::vouchers::{Contents, Cost, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
 pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
-pub use jobs::{VENDORS_EVERY, tend, tend_once, watch};
+pub use hints::{HintRefusal, take_hint};
+pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
 pub use listing::{
-    BadHint, CatalogItem, CostRule, Faces, Hint, HintedPurchase, Part, StatementLine, Trouble,
+    BadHint, CatalogItem, CostRule, Faces, Hint, HintedPurchase, LeftOut, Listed, Part, StatementLine,
+    Trouble,
 };
 pub use live::{KnownOffer, KnownVendor, Live, refresh};
 pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
 pub use offer_file::{BadOffer, read_offers};
 pub use offers::{NewOffer, OffersReport, put_offers};
-pub use queries::{PurchaseFilter, PurchaseHistory, get_purchase, list_health, list_purchases};
+pub use queries::{
+    PurchaseFilter, PurchaseHistory, count_vanished, get_purchase, list_health, list_purchases,
+};
 pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, reconcile};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
+pub use sync::{list_syncs, sync};
+pub use sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
+pub use turns::LastReading;
 pub use vendor::{
     Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, Vendor,
     VendorRefusal,

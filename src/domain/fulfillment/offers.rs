@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::listing::CostRule;
-use super::vendor_store::{insert_costs, upsert_offers};
+use super::offers_store::{insert_costs, upsert_offers};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::Problem;
@@ -90,13 +90,17 @@ pub async fn put_offers(
         }
         rows.push(row);
     }
+    // Everybody who writes several offers goes by their products.
+    rows.sort_by(|left, right| left.product_id.cmp(&right.product_id));
     write_all(ctx, vendor, rows, fresh, told).await?;
     Ok(report)
 }
 
-type Known = (HashMap<String, offers::Model>, HashMap<String, CostRule>);
+/// Offers and costs by product.
+pub(super) type Known = (HashMap<String, offers::Model>, HashMap<String, CostRule>);
 
-async fn read(ctx: &Ctx, vendor: VendorId) -> Result<Known, Problem> {
+/// The offers of a vendor, and what each costs by now, by product.
+pub(super) async fn read(ctx: &Ctx, vendor: VendorId) -> Result<Known, Problem> {
     let reader = &ctx.database().reader;
     let known = offers::Entity::find().filter(offers::Column::VendorId.eq(vendor)).all(reader).await?;
     let history = offer_costs::Entity::find()

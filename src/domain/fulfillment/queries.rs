@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use entity::ids::{OrderId, PurchaseId, VendorId};
-use entity::state::PurchaseState;
-use entity::{attempts, purchase_calls, purchases, vendor_health};
+use entity::state::{OfferStatus, PurchaseState};
+use entity::{attempts, offers, purchase_calls, purchases, vendor_health};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::ctx::Ctx;
@@ -102,4 +102,19 @@ pub async fn list_health(ctx: &Ctx) -> Result<Vec<vendor_health::Model>, Problem
         .order_by_asc(vendor_health::Column::VendorId)
         .order_by_asc(vendor_health::Column::ProductId);
     Ok(rows.all(&ctx.database().reader).await?)
+}
+
+/// How many products each vendor lists no more; those alone that have such.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_vanished(ctx: &Ctx) -> Result<HashMap<VendorId, i64>, Problem> {
+    let counts = offers::Entity::find()
+        .select_only()
+        .column(offers::Column::VendorId)
+        .column_as(offers::Column::ProductId.count(), "count")
+        .filter(offers::Column::Status.eq(OfferStatus::Vanished))
+        .group_by(offers::Column::VendorId);
+    let counts: Vec<(VendorId, i64)> = counts.into_tuple().all(&ctx.database().reader).await?;
+    Ok(counts.into_iter().collect())
 }

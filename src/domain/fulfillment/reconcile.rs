@@ -18,7 +18,8 @@ use serde::Serialize;
 use super::listing::{StatementLine, Trouble};
 use super::live::{KnownVendor, Live};
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
-use super::statement_store::{self as store, Ended, Turn, When};
+use super::statement_store as store;
+use super::turns::{self, Ended, Listing, Turn, When};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::{Failure, Problem};
@@ -26,8 +27,6 @@ use crate::store::{Transaction, write};
 
 /// How far behind what was read a statement is read again, in seconds: what was under way turns up under its earlier time.
 const OVERLAP_SECS: i64 = 86_400;
-/// How much longer each failure in a row makes the wait, in seconds, up to the interval.
-const WAIT_SECS: i64 = 60;
 /// The most that a line may cost, at scale 6: a billion.
 const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// More parts than these have no end.
@@ -122,7 +121,8 @@ async fn run(
     let deps = Arc::clone(&ctx.deps);
     let turn = write::<_, Problem, _>(&ctx.deps, move |transaction| {
         let deps = Arc::clone(&deps);
-        Box::pin(async move { Ok(store::take_turn(&deps, transaction, vendor, when).await?) })
+        let whose = (Listing::Statement, vendor);
+        Box::pin(async move { Ok(turns::take_turn(&deps, transaction, whose, when).await?) })
     })
     .await?;
     let Some(turn) = turn else { return refused(ReconcileRefusal::Busy) };
@@ -207,7 +207,7 @@ impl Reading {
 
     async fn take(&self, transaction: &Transaction, step: &Step) -> Result<Option<Taken>, DbErr> {
         let deps = &self.ctx.deps;
-        if !store::hold_turn(deps, transaction, self.turn).await? {
+        if !turns::hold_turn(deps, transaction, Listing::Statement, &self.turn).await? {
             return Ok(None);
         }
         let booking = Booking { ctx: &self.ctx, vendor: &self.known.row };
@@ -216,7 +216,8 @@ impl Reading {
             Step::End { since, begun } => {
                 let mut taken = booking.take_open(transaction).await?;
                 taken.news.extend(booking.miss(transaction, *since, *begun).await?);
-                store::end_turn(deps, transaction, self.turn, &Ended::Read(*begun)).await?;
+                let ended = (&self.turn, &Ended::Read(*begun));
+                turns::end_turn(deps, transaction, Listing::Statement, ended).await?;
                 taken
             }
         };
@@ -243,15 +244,15 @@ impl Reading {
     }
 
     async fn give_up(&self, reason: &str) -> Result<(), Problem> {
-        let failures = i64::from(self.turn.failures).saturating_add(1);
-        let wait_secs = (failures * WAIT_SECS).min(i64::from(self.ctx.config().reconcile_secs));
-        let (reading, reason) = (self.clone(), reason.to_owned());
         metrics::counter!("octopus_statements_total", "outcome" => "failed").increment(1);
-        tracing::warn!(vendor = %self.known.row.name, failures, reason, "a vendor's statement could not be read");
+        tracing::warn!(vendor = %self.known.row.name, failures = self.turn.failures(), reason,
+            "a vendor's statement could not be read");
+        let (reading, ended) = (self.clone(), Ended::Failed(reason.to_owned()));
         write::<_, Problem, _>(&self.ctx.deps, move |transaction| {
-            let (reading, ended) = (reading.clone(), Ended::Failed(reason.clone(), wait_secs));
+            let (reading, ended) = (reading.clone(), ended.clone());
             Box::pin(async move {
-                Ok(store::end_turn(&reading.ctx.deps, transaction, reading.turn, &ended).await?)
+                let ended = (&reading.turn, &ended);
+                Ok(turns::end_turn(&reading.ctx.deps, transaction, Listing::Statement, ended).await?)
             })
         })
         .await

@@ -1,9 +1,8 @@
 //! Statements in the database.
 //!
-//! What lives here: whose turn it is to read a vendor's statement, its lines, and what they corrected.
-//! What is always true: leases and due times go by the database's clock; a turn that has passed to another process writes nothing;
-//! a line and what it corrects are written together.
-//! What is not here: what a line means (`statement_model.rs`).
+//! What lives here: a statement's lines, and what they corrected.
+//! What is always true: a line and what it corrects are written together.
+//! What is not here: whose turn it is to read a statement (`turns.rs`), and what a line means (`statement_model.rs`).
 
 use std::collections::HashMap;
 
@@ -14,148 +13,13 @@ use entity::timestamp::Timestamp;
 use entity::{purchases, statement_lines};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, Value,
+    QuerySelect,
 };
 use serde::Serialize;
 
 use super::listing::StatementLine;
-use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{
-    ColumnKind, Rows, Transaction, database_clock, expect_all, insert, insertion, json, rowset, statement,
-};
-
-/// How long a turn lasts after each part of a statement, in microseconds: longer than a vendor may take to answer.
-const TURN_MICROS: i64 = 300_000_000;
-
-/// The turn of one process at one vendor.
-#[derive(Debug, Clone, Copy, FromQueryResult)]
-pub(super) struct Turn {
-    vendor_id: VendorId,
-    lease_epoch: i64,
-    /// How often it failed in a row before.
-    pub(super) failures: i32,
-    /// Up to when the statement was read.
-    pub(super) read_until: Option<Timestamp>,
-}
-
-/// When a statement may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
-    /// Once it is due.
-    Due,
-    /// As soon as no other process reads it.
-    Free,
-}
-
-impl When {
-    /// The condition on a row of `statement_turns` under an alias.
-    fn condition(self, deps: &Deps, alias: &str) -> String {
-        let clock = database_clock(deps);
-        let interval = interval_micros(deps);
-        // What lies farther ahead than any could was written while the clock was wrong.
-        let free =
-            format!("({alias}.lease_until <= {clock} OR {alias}.lease_until > {clock} + {TURN_MICROS})");
-        match self {
-            Self::Free => free,
-            Self::Due => {
-                format!("{free} AND ({alias}.due_at <= {clock} OR {alias}.due_at > {clock} + {interval})")
-            }
-        }
-    }
-}
-
-fn interval_micros(deps: &Deps) -> i64 {
-    i64::from(deps.config.reconcile_secs).saturating_mul(1_000_000)
-}
-
-/// The vendors whose statements are due, read without a lock; a new vendor's first when an interval has passed.
-pub(super) async fn find_due(deps: &Deps) -> Result<Vec<VendorId>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: VendorId,
-    }
-    let reader = &deps.database.reader;
-    let (clock, interval) = (database_clock(deps), interval_micros(deps));
-    let sql = format!(
-        "SELECT v.id FROM vendors v LEFT JOIN statement_turns t ON t.vendor_id = v.id
-         WHERE (t.vendor_id IS NULL AND v.created_at + {interval} <= {clock})
-            OR (t.vendor_id IS NOT NULL AND {}) ORDER BY v.id",
-        When::Due.condition(deps, "t")
-    );
-    let found = Row::find_by_statement(statement(reader.get_database_backend(), sql, [])).all(reader).await?;
-    Ok(found.into_iter().map(|row| row.id).collect())
-}
-
-/// Takes the turn; `None` if another process has it, or it is too early.
-pub(super) async fn take_turn(
-    deps: &Deps,
-    transaction: &Transaction,
-    vendor: VendorId,
-    when: When,
-) -> Result<Option<Turn>, DbErr> {
-    let clock = database_clock(deps);
-    let sql = format!(
-        "INSERT INTO statement_turns (vendor_id, lease_until, lease_epoch, due_at, failures)
-         VALUES ($1, {clock} + {TURN_MICROS}, 1, {clock}, 0)
-         ON CONFLICT (vendor_id) DO UPDATE SET lease_until = excluded.lease_until,
-            lease_epoch = statement_turns.lease_epoch + 1 WHERE {}
-         RETURNING vendor_id, lease_epoch, failures, read_until",
-        when.condition(deps, "statement_turns")
-    );
-    let take = statement(transaction.get_database_backend(), sql, [vendor.to_string().into()]);
-    Turn::find_by_statement(take).one(transaction).await
-}
-
-/// Keeps a turn; tells whether it was still this process's.
-pub(super) async fn hold_turn(deps: &Deps, transaction: &Transaction, turn: Turn) -> Result<bool, DbErr> {
-    let clock = database_clock(deps);
-    let sql = format!(
-        "UPDATE statement_turns SET lease_until = {clock} + {TURN_MICROS} WHERE vendor_id = $1 AND lease_epoch = $2"
-    );
-    let values = [turn.vendor_id.to_string().into(), turn.lease_epoch.into()];
-    let hold = statement(transaction.get_database_backend(), sql, values);
-    Ok(transaction.execute_raw(hold).await?.rows_affected() == 1)
-}
-
-/// How a turn has ended.
-#[derive(Debug, Clone)]
-pub(super) enum Ended {
-    /// The statement was read up to an instant.
-    Read(Timestamp),
-    /// It was not, and why; it is tried again after so many seconds.
-    Failed(String, i64),
-}
-
-/// Ends a turn, if it was still this process's.
-pub(super) async fn end_turn(
-    deps: &Deps,
-    transaction: &Transaction,
-    turn: Turn,
-    ended: &Ended,
-) -> Result<(), DbErr> {
-    let clock = database_clock(deps);
-    let (wait_micros, read_until, failure, failures) = match ended {
-        Ended::Read(until) => (interval_micros(deps), Some(until.micros()), None, 0),
-        Ended::Failed(why, secs) => {
-            (secs.saturating_mul(1_000_000), None, Some(why.clone()), turn.failures.saturating_add(1))
-        }
-    };
-    let sql = format!(
-        "UPDATE statement_turns SET lease_until = 0, due_at = {clock} + $3, read_until = coalesce($4, read_until),
-            failure = $5, failures = $6 WHERE vendor_id = $1 AND lease_epoch = $2"
-    );
-    let values: [Value; 6] = [
-        turn.vendor_id.to_string().into(),
-        turn.lease_epoch.into(),
-        wait_micros.into(),
-        read_until.into(),
-        failure.into(),
-        failures.into(),
-    ];
-    let end = statement(transaction.get_database_backend(), sql, values);
-    transaction.execute_raw(end).await.map(drop)
-}
+use crate::store::{ColumnKind, Rows, Transaction, expect_all, insert, insertion, json, rowset, statement};
 
 /// When the oldest purchase of a vendor was made that may still turn up in its statement.
 pub(super) async fn oldest_open(
@@ -372,6 +236,24 @@ pub(super) async fn ask_soon(
     );
     let update = statement(backend, sql, [json(&rows), now.micros().into()]);
     Ok(transaction.execute_raw(update).await?.rows_affected())
+}
+
+/// Has the worker ask about an open purchase at an instant that is earlier than it would; nothing changes of one that is with a
+/// worker in this moment.
+pub(super) async fn ask_at(
+    transaction: &Transaction,
+    at: Timestamp,
+    purchase: PurchaseId,
+) -> Result<u64, DbErr> {
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { "FOR UPDATE OF p SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "UPDATE purchases SET next_at = $2 WHERE id IN (
+            SELECT p.id FROM purchases p WHERE p.id = $1 AND p.state IN ('UNKNOWN', 'REVIEW') AND p.worker_id IS NULL
+            AND p.next_at > $2 {locking})"
+    );
+    let values = [purchase.to_string().into(), at.micros().into()];
+    Ok(transaction.execute_raw(statement(backend, sql, values)).await?.rows_affected())
 }
 
 /// The lines of a vendor that differ from our purchases, the latest first.

@@ -12,7 +12,7 @@ use entity::state::{DeliveryKind, RecipientKind};
 use entity::timestamp::Timestamp;
 use futures_util::future::BoxFuture;
 
-use super::listing::{BadHint, CatalogItem, Hint, HintedPurchase, Part, StatementLine, Trouble};
+use super::listing::{BadHint, Hint, HintedPurchase, Listed, Part, StatementLine, Trouble};
 use crate::domain::vouchers::{Contents, Cost, Secret};
 
 /// What a vendor's interface can do, by its documentation.
@@ -28,6 +28,8 @@ pub struct Capabilities {
     pub catalog: bool,
     /// It tells the codes of a purchase again, however old: they need not be kept here.
     pub tells_codes_again: bool,
+    /// Its names for products are ours, where both have the same.
+    pub shares_skus: bool,
     /// For how many seconds a purchase that was sent may still be unknown to its look-up and come to be all the same.
     pub settle_window_secs: u32,
     /// How many units a purchase may have at most.
@@ -239,8 +241,9 @@ pub trait Vendor: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(Trouble::Unsupported)))
     }
 
-    /// What it sells; `from` is the `next` of the part before.
-    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<CatalogItem>, Trouble>> {
+    /// What it sells, to the last item: what cannot be offered is told with the reason, so that nothing is thought gone that is
+    /// only not understood. `from` is the `next` of the part before.
+    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<Listed>, Trouble>> {
         let _ = from;
         Box::pin(std::future::ready(Err(Trouble::Unsupported)))
     }

@@ -9,14 +9,13 @@ use std::collections::HashMap;
 
 use entity::ids::VendorId;
 use entity::timestamp::Timestamp;
-use entity::{offer_costs, offers, vendor_health};
+use entity::vendor_health;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Value,
 };
 
 use super::model::{CIRCUIT_OPENS_AT, circuit_open_secs};
-use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{ColumnKind, Rows, Transaction, engine_clock, insert, insertion, json, statement};
+use crate::store::{Transaction, engine_clock, statement};
 
 /// How many more requests a vendor takes at this moment: by its rate, and by how many are under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,74 +185,4 @@ pub(super) async fn insert_limits(transaction: &Transaction, vendor: VendorId) -
     let sql = "INSERT INTO vendor_limits (vendor_id, free_at) VALUES ($1, 0)";
     let values = [vendor.to_string().into()];
     transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
-}
-
-/// Writes offers, be they there or not.
-pub(super) async fn upsert_offers(transaction: &Transaction, offers: &[offers::Model]) -> Result<(), DbErr> {
-    const COLUMNS: &[(&str, ColumnKind)] = &[
-        ("vendor_id", Text),
-        ("product_id", Text),
-        ("vendor_sku", Text),
-        ("status", Text),
-        ("priority", Integer),
-        ("min_face_minor", Integer),
-        ("max_face_minor", Integer),
-        ("max_quantity", Integer),
-        ("available", Integer),
-        ("created_at", Integer),
-        ("updated_at", Integer),
-    ];
-    if offers.is_empty() {
-        return Ok(());
-    }
-    let row = |offer: &offers::Model| {
-        serde_json::json!({
-            "vendor_id": offer.vendor_id,
-            "product_id": offer.product_id,
-            "vendor_sku": offer.vendor_sku,
-            "status": offer.status,
-            "priority": offer.priority,
-            "min_face_minor": offer.min_face_minor,
-            "max_face_minor": offer.max_face_minor,
-            "max_quantity": offer.max_quantity,
-            "available": offer.available,
-            "created_at": offer.created_at.micros(),
-            "updated_at": offer.updated_at.micros(),
-        })
-    };
-    let rows: Vec<serde_json::Value> = offers.iter().map(row).collect();
-    let clause = "ON CONFLICT (vendor_id, product_id) DO UPDATE SET vendor_sku = excluded.vendor_sku,
-        status = excluded.status, priority = excluded.priority, min_face_minor = excluded.min_face_minor,
-        max_face_minor = excluded.max_face_minor, max_quantity = excluded.max_quantity,
-        available = excluded.available, updated_at = excluded.updated_at";
-    let backend = transaction.get_database_backend();
-    let sql = insertion(backend, 1, "offers", COLUMNS, clause);
-    transaction.execute_raw(statement(backend, sql, [json(&rows)])).await.map(drop)
-}
-
-/// Adds costs to the history.
-pub(super) async fn insert_costs(
-    transaction: &Transaction,
-    costs: &[offer_costs::Model],
-) -> Result<(), DbErr> {
-    const COLUMNS: &[(&str, ColumnKind)] = &[
-        ("vendor_id", Text),
-        ("product_id", Text),
-        ("since", Integer),
-        ("currency", Text),
-        ("factor", Text),
-        ("fee_micros", Integer),
-    ];
-    let row = |cost: &offer_costs::Model| {
-        serde_json::json!({
-            "vendor_id": cost.vendor_id,
-            "product_id": cost.product_id,
-            "since": cost.since.micros(),
-            "currency": cost.currency,
-            "factor": cost.factor.to_string(),
-            "fee_micros": cost.fee_micros,
-        })
-    };
-    let rows: Vec<serde_json::Value> = costs.iter().map(row).collect();
-    insert(transaction, vec![Rows::of("offer_costs", COLUMNS, &rows)]).await
 }

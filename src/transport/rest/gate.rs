@@ -41,6 +41,17 @@ pub struct Call {
     pub parameters: Parameters,
     /// The members of the body.
     pub members: Members,
+    /// The whole request, where it is a vendor that calls; else nothing.
+    pub message: Message,
+}
+
+/// A request as it came, for whoever checks its signature.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// An answer that is no problem.
@@ -114,12 +125,14 @@ async fn answer(state: &AppState, arrival: Arrival, request: Request, route: &'s
     let Caller { actor, principal, .. } = admit(state, arrival, &parts.headers, route).await?;
     state.pipeline.spend(&principal, route.points, state.elapsed_ms())?;
     let parameters = Parameters::read(&parts.uri, route.parameters)?;
-    let members = match body.is_empty() && route.members.is_none() {
-        true => Members::default(),
-        false => Members::read(&body, route.members.unwrap_or_default())?,
+    let (members, message) = match route.door {
+        Door::Vendors => (Members::default(), Message { headers: parts.headers.clone(), body }),
+        _ if body.is_empty() && route.members.is_none() => (Members::default(), Message::default()),
+        _ => (Members::read(&body, route.members.unwrap_or_default())?, Message::default()),
     };
     let timeout = OPERATION_TIMEOUT.saturating_add((route.wait)(&members));
-    let call = Call { ctx: state.ctx(arrival, actor), id: id(&mut parts).await, parameters, members };
+    let call =
+        Call { ctx: state.ctx(arrival, actor), id: id(&mut parts).await, parameters, members, message };
     match tokio::time::timeout(timeout, (route.action)(call)).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => {
@@ -129,7 +142,8 @@ async fn answer(state: &AppState, arrival: Arrival, request: Request, route: &'s
     }
 }
 
-/// The body, if it is one that the operation takes. Only JSON is read, so that no form of a foreign page can call.
+/// The body, if it is one that the operation takes. Only JSON is read, so that no form of a foreign page can call; what a vendor
+/// sends is signed, whatever it is.
 fn checked(
     headers: &HeaderMap,
     body: Result<Vec<u8>, Unread>,
@@ -137,7 +151,8 @@ fn checked(
 ) -> Result<Vec<u8>, ProblemDetails> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_empty = matches!(&body, Ok(body) if body.is_empty());
-    if !(is_json(content_type) || is_empty && route.members.is_none()) {
+    let is_free = route.door == Door::Vendors || is_empty && route.members.is_none();
+    if !(is_json(content_type) || is_free) {
         let detail = "Content-Type must be application/json, in UTF-8";
         let details = ProblemDetails::new(ErrorCode::BadRequest, detail);
         return Err(details.with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
@@ -152,14 +167,14 @@ fn checked(
     })
 }
 
-/// Who calls. The open door asks nobody: whoever signs in has no good token.
+/// Who calls. The open door asks nobody: whoever signs in has no good token, and a vendor has none at all.
 async fn admit(
     state: &AppState,
     arrival: Arrival,
     headers: &HeaderMap,
     route: &Route,
 ) -> Result<Caller, ProblemDetails> {
-    if route.door == Door::Open {
+    if route.door != Door::SignedIn {
         let principal = counted_as(arrival.address).to_string().into();
         return Ok(Caller { actor: Actor::Anonymous, standing: Standing::Anonymous, principal });
     }

@@ -9,6 +9,7 @@ mod auth;
 mod charges;
 mod events;
 mod gate;
+mod hints;
 mod input;
 mod json;
 mod orders;
@@ -47,6 +48,8 @@ const NARROWED_PAGE_POINTS: u64 = PAGE_POINTS + 100;
 pub enum Door {
     /// Everybody: there is no token yet.
     Open,
+    /// Vendors, who have no token and sign what they send, in any form.
+    Vendors,
     /// Callers with a valid token.
     SignedIn,
 }
@@ -132,6 +135,7 @@ pub static ROUTES: &[Route] = &[
     change("/api/v1/orders/{id}/cancel", None, |call| Box::pin(orders::cancel(call))),
     page("/api/v1/wallets", wallets::LIST, |call| Box::pin(wallets::list(call))),
     page("/api/v1/events", events::LIST, |call| Box::pin(events::list(call))),
+    Route { door: Door::Vendors, ..change("/vendors/{id}/hints", None, |call| Box::pin(hints::take(call))) },
     Route { door: Door::Open, ..read("/openapi.json", |_| Box::pin(describe())) },
 ];
 
@@ -157,7 +161,8 @@ pub(super) fn router() -> Router<AppState> {
 
 /// Whether an address is the facade's, so that whatever is wrong there is told as a problem.
 pub(super) fn serves(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/auth/") || path == "/openapi.json"
+    let folders = ["/api/", "/auth/", "/vendors/"];
+    folders.iter().any(|folder| path.starts_with(folder)) || path == "/openapi.json"
 }
 
 /// axum adds the methods that are allowed.

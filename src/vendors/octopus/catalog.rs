@@ -2,18 +2,19 @@
 //!
 //! What lives here: its products, in the currency of our account.
 //! What is always true: a product of one face value costs what the facade says, to the minor unit; one of many costs what its
-//! line says, before the vendor rounds. What has no price now is passed over: it cannot be bought.
+//! line says, before the vendor rounds. What has no price now, or is not understood whole, is told as left out, with the reason.
 //! What is not here: which of them we sell.
 
 use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::state::{DeliveryKind, RecipientKind};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Octopus;
 use super::listings::{PART_SIZE, Page, behind, read};
 use super::money::Money;
-use crate::domain::fulfillment::{CatalogItem, CostRule, Faces, Part, Trouble};
+use crate::domain::fulfillment::{CatalogItem, CostRule, Faces, LeftOut, Listed, Part, Trouble};
 
 /// A product; what we do not need of it is passed over.
 #[derive(Deserialize)]
@@ -31,6 +32,12 @@ struct Product {
     orderable: bool,
     stock: Stock,
     price: Option<Price>,
+}
+
+/// The id of a product that cannot be read whole.
+#[derive(Deserialize)]
+struct Known {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +67,7 @@ enum Denomination {
     Range { min: Money, max: Money, step: Money },
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct Price {
     unit_price: Money,
     factor: Decimal,
@@ -69,17 +76,28 @@ struct Price {
 
 impl Octopus {
     /// A part of what it sells.
-    pub(super) async fn products(&self, from: Option<String>) -> Result<Part<CatalogItem>, Trouble> {
+    pub(super) async fn products(&self, from: Option<String>) -> Result<Part<Listed>, Trouble> {
         let path = format!("/api/v1/products?limit={PART_SIZE}&currency={}", self.currency);
         let answer = self.ask_listing(&behind(path, from.as_deref())).await?;
-        let page: Page<Product> = read(&answer)?;
-        let items = page.data.into_iter().filter_map(|product| item(product, self.currency)).collect();
+        let page: Page<&RawValue> = read(&answer)?;
+        let items = page.data.into_iter().map(|row| listed(row, self.currency)).collect();
         Ok(Part { items, next: page.next_cursor, total: None })
     }
 }
 
-fn item(product: Product, currency: Currency) -> Option<CatalogItem> {
-    let price = product.price.filter(|price| price.unit_price.currency == currency)?;
+fn listed(row: &RawValue, currency: Currency) -> Listed {
+    let name = serde_json::from_str(row.get()).ok().map(|known: Known| known.id);
+    let left_out = |reason: &str| LeftOut { vendor_sku: name.clone(), reason: reason.to_owned() };
+    let product: Product = serde_json::from_str(row.get()).map_err(|error| left_out(&error.to_string()))?;
+    let price = match &product.price {
+        Some(price) if price.unit_price.currency == currency => *price,
+        Some(_) => return Err(left_out("its price is in another currency than our account")),
+        None => return Err(left_out("it has no price at present")),
+    };
+    item(product, price, currency).ok_or_else(|| left_out("its face values or its price cannot be counted"))
+}
+
+fn item(product: Product, price: Price, currency: Currency) -> Option<CatalogItem> {
     let minor =
         |money: Money| Some(money.read().filter(|money| money.currency == product.face_currency)?.minor);
     let (faces, cost) = match product.denomination {

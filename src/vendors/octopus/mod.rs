@@ -20,8 +20,8 @@ use futures_util::future::BoxFuture;
 use self::session::{Login, Session};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
-    Adapter, BadAccount, Capabilities, CatalogItem, Cost, Outcome, Part, PurchaseRequest, Sighting,
-    StatementLine, Trouble, Vendor, VendorAccount,
+    Adapter, BadAccount, Capabilities, Cost, Listed, Outcome, Part, PurchaseRequest, Sighting, StatementLine,
+    Trouble, Vendor, VendorAccount,
 };
 use crate::outgoing::{Caller, Limits};
 
@@ -88,6 +88,7 @@ impl Vendor for Octopus {
             statement: true,
             catalog: true,
             tells_codes_again: true,
+            shares_skus: true,
             settle_window_secs: SETTLE_WINDOW_SECS,
             largest_batch: 1_000,
             // It takes 5,000 a second from an address, and an order is one; other partners may share ours.
@@ -113,7 +114,7 @@ impl Vendor for Octopus {
         Box::pin(self.list(since, from))
     }
 
-    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<CatalogItem>, Trouble>> {
+    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<Listed>, Trouble>> {
         Box::pin(self.products(from))
     }
 

@@ -1,8 +1,9 @@
 //! What Reloadly sells.
 //!
 //! What lives here: its products, page by page, as what may be offered.
-//! What is always true: a product that is not understood whole is left out, never guessed at; so is one that needs a user id, for
-//! it is not documented what such an order delivers, and a face value that its currency cannot express.
+//! What is always true: a product that is not understood whole is told as left out, with the reason, and never guessed at; so is
+//! one that needs a user id, for it is not documented what such an order delivers. A face value that its currency cannot express
+//! is passed over.
 //! What is not here: what a unit costs (`cost_rule.rs`).
 
 use entity::currency::Currency;
@@ -15,7 +16,7 @@ use super::calls::Question;
 use super::cost_rule::{Pricing, cost_rule};
 use super::number::{Id, Number, Rounding, at_scale};
 use super::page::Page;
-use crate::domain::fulfillment::{CatalogItem, Faces, Part, Trouble};
+use crate::domain::fulfillment::{CatalogItem, Faces, LeftOut, Listed, Part, Trouble};
 use crate::vendors::reply::{decode, told};
 
 /// The most that a page of the products has.
@@ -50,6 +51,13 @@ struct Product<'a> {
     additional_requirements: Option<AdditionalRequirements>,
 }
 
+/// The id of a product that cannot be read whole.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    product_id: Id,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Brand {
@@ -81,7 +89,7 @@ struct AdditionalRequirements {
 
 impl Reloadly {
     /// A page of what it sells; `from` is the page's number.
-    pub(super) async fn products(&self, from: Option<String>) -> Result<Part<CatalogItem>, Trouble> {
+    pub(super) async fn products(&self, from: Option<String>) -> Result<Part<Listed>, Trouble> {
         let number: u32 = match from {
             None => 1,
             Some(from) => {
@@ -91,22 +99,33 @@ impl Reloadly {
         let path = format!("/products?page={number}&size={PAGE_SIZE}");
         let answer = told(self.ask(&Question::for_listing(&path)).await)?;
         let page: Page<'_> = decode(&answer).map_err(|doubt| Trouble::Failed(doubt.message))?;
-        let items = page.content.iter().filter_map(|row| item(&serde_json::from_str(row.get()).ok()?));
+        let items = page.content.iter().map(|row| listed(row));
         let is_last = page.is_last(number, PAGE_SIZE).map_err(|words| Trouble::Failed(words.to_owned()))?;
         let next = (!is_last).then(|| number.saturating_add(1).to_string());
         Ok(Part { items: items.collect(), next, total: page.total_elements })
     }
 }
 
-fn item(product: &Product<'_>) -> Option<CatalogItem> {
+fn listed(row: &RawValue) -> Listed {
+    let name = serde_json::from_str(row.get()).ok().map(|known: Known| known.product_id.0);
+    let left_out = |reason: String| LeftOut { vendor_sku: name.clone(), reason };
+    let product: Product<'_> =
+        serde_json::from_str(row.get()).map_err(|error| left_out(error.to_string()))?;
+    item(&product).map_err(left_out)
+}
+
+fn item(product: &Product<'_>) -> Result<CatalogItem, String> {
     let needs_user = product.additional_requirements.as_ref().and_then(|needs| needs.user_id_required);
     if needs_user == Some(true) {
-        return None;
+        return Err("it needs a user id".to_owned());
     }
-    let face_currency: Currency = product.recipient_currency_code.parse().ok()?;
+    let currency = |code: &str| -> Result<Currency, String> {
+        code.parse().map_err(|_| format!("its currency {code:?} is unknown"))
+    };
+    let face_currency: Currency = currency(&product.recipient_currency_code)?;
     let pricing = Pricing {
         face_currency,
-        currency: product.sender_currency_code.parse().ok()?,
+        currency: currency(&product.sender_currency_code)?,
         rate: product.rate,
         discount: product.discount_percentage,
         fee_share: product.sender_fee_percentage,
@@ -115,15 +134,15 @@ fn item(product: &Product<'_>) -> Option<CatalogItem> {
     };
     let brand = product.brand.as_ref().and_then(|brand| brand.brand_name.clone());
     let country = product.country.as_ref().and_then(|country| country.iso_name.clone());
-    Some(CatalogItem {
+    Ok(CatalogItem {
         vendor_sku: product.product_id.0.clone(),
         name: product.product_name.clone(),
-        brand: brand.unwrap_or_else(|| product.product_name.clone()),
+        brand: brand.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| product.product_name.clone()),
         category: product.category.as_ref().and_then(|category| category.name.clone()).unwrap_or_default(),
         country: country.filter(|_| product.global != Some(true)),
         face_currency,
-        faces: faces(product, face_currency)?,
-        cost: cost_rule(&pricing)?,
+        faces: faces(product, face_currency).ok_or("it has no face value that can be counted")?,
+        cost: cost_rule(&pricing).ok_or("what it costs is not told whole")?,
         delivery: DeliveryKind::Code,
         recipient: None,
         redemption_instructions: product.redeem_instruction.as_ref().and_then(instructions),

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use self::session::{Login, Session};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
-    Adapter, BadAccount, BadHint, Capabilities, CatalogItem, Cost, Hint, HintedPurchase, Outcome, Part,
+    Adapter, BadAccount, BadHint, Capabilities, Cost, Hint, HintedPurchase, Listed, Outcome, Part,
     PurchaseRequest, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount,
 };
 use crate::outgoing::{Caller, Limits};
@@ -104,6 +104,7 @@ impl Vendor for Reloadly {
             statement: true,
             catalog: true,
             tells_codes_again: true,
+            shares_skus: false,
             settle_window_secs: SETTLE_WINDOW_SECS,
             largest_batch: LARGEST_BATCH,
             // None is documented; 80 reads at once met none.
@@ -129,7 +130,7 @@ impl Vendor for Reloadly {
         Box::pin(self.list(since, from))
     }
 
-    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<CatalogItem>, Trouble>> {
+    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<Listed>, Trouble>> {
         Box::pin(self.products(from))
     }
 

@@ -21,12 +21,12 @@ mod wire;
 use super::reply::{self, LISTING_BYTES, PURCHASE_BYTES, Reply};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
-    Adapter, BadAccount, Capabilities, CatalogItem, Cost, Doubt, Outcome, Part, PurchaseRequest, Recipient,
+    Adapter, BadAccount, Capabilities, Cost, Doubt, Listed, Outcome, Part, PurchaseRequest, Recipient,
     RefusalKind, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
 };
 use crate::outgoing::{Answer, Call, CallFailure, Caller, Limits};
 use wire::{
-    Amount, Checked, Line, Product, Products, Receives, Refused, Statement, Wanted, named, refusal, sighting,
+    Amount, Checked, Line, Products, Receives, Refused, Statement, Wanted, listed, named, refusal, sighting,
 };
 
 /// The adapter.
@@ -85,6 +85,8 @@ impl Vendor for Sandbox {
             statement: true,
             catalog: true,
             tells_codes_again: true,
+            // Its catalog is such a file as ours comes from.
+            shares_skus: true,
             settle_window_secs: self.settle_window_secs,
             largest_batch: 100,
             requests_per_second: 100,
@@ -167,13 +169,12 @@ impl Vendor for Sandbox {
         })
     }
 
-    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<CatalogItem>, Trouble>> {
+    fn catalog(&self, from: Option<String>) -> BoxFuture<'_, Result<Part<Listed>, Trouble>> {
         Box::pin(async move {
             let path = format!("/products?{}", cursor(from)?);
             let answer = reply::listing(self.get(&path, LISTING_BYTES).await)?;
-            let told: Products = decode(&answer)?;
-            let items = told.products.into_iter().map(Product::read).collect::<Option<_>>();
-            let items = items.ok_or_else(|| failed("a product is none that can be"))?;
+            let told: Products<'_> = decode(&answer)?;
+            let items = told.products.into_iter().map(listed).collect();
             Ok(Part { items, next: told.next, total: Some(told.total) })
         })
     }

@@ -11,10 +11,11 @@ use entity::money::Money;
 use entity::state::{DeliveryKind, RecipientKind};
 use entity::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::domain::fulfillment::{
-    CatalogItem, Contents, Cost, CostRule, Delivery, Doubt, Faces, Goods, PurchaseRequest, Recipient,
-    RefusalKind, Secret, Sighting, StatementLine, VendorRefusal,
+    CatalogItem, Contents, Cost, CostRule, Delivery, Doubt, Faces, Goods, LeftOut, Listed, PurchaseRequest,
+    Recipient, RefusalKind, Secret, Sighting, StatementLine, VendorRefusal,
 };
 use crate::outgoing::Answer;
 use crate::vendors::reply::{self, Hidden};
@@ -252,15 +253,22 @@ impl Line {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Products {
-    pub(super) products: Vec<Product>,
+pub(super) struct Products<'a> {
+    #[serde(borrow)]
+    pub(super) products: Vec<&'a RawValue>,
     pub(super) next: Option<String>,
     pub(super) total: usize,
 }
 
+/// The name of a product that cannot be read whole.
+#[derive(Deserialize)]
+struct KnownProduct {
+    sku: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Product {
+struct Product {
     sku: String,
     name: String,
     brand: String,
@@ -289,8 +297,16 @@ struct ToldCost {
     fee: Decimal,
 }
 
+/// A product of the list, or why it is none that can be offered.
+pub(super) fn listed(row: &RawValue) -> Listed {
+    let name = serde_json::from_str(row.get()).ok().map(|known: KnownProduct| known.sku);
+    let left_out = |reason: &str| LeftOut { vendor_sku: name.clone(), reason: reason.to_owned() };
+    let product: Product = serde_json::from_str(row.get()).map_err(|error| left_out(&error.to_string()))?;
+    product.read().ok_or_else(|| left_out("its face values or its cost cannot be counted"))
+}
+
 impl Product {
-    pub(super) fn read(self) -> Option<CatalogItem> {
+    fn read(self) -> Option<CatalogItem> {
         let minor = |value: Decimal| Money::from_decimal(value, self.currency).ok().map(|money| money.minor);
         let faces = match self.faces {
             ToldFaces::Fixed(faces) => Faces::Fixed(faces.into_iter().map(minor).collect::<Option<_>>()?),

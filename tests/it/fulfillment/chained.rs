@@ -17,39 +17,48 @@ use crate::support::process::Binary;
 use crate::support::seed::config;
 
 /// The second one, on a database of its own, at an address that outlives a kill.
-fn second(database: &TestDatabase, address: SocketAddr) -> Binary {
+pub fn second(database: &TestDatabase, address: SocketAddr) -> Binary {
     Binary::on(database)
         .with("OCTOPUS_ENV", "sandbox")
         .with("OCTOPUS_LOG", "warn")
         .with("OCTOPUS_PUBLIC_URL", &format!("http://{address}"))
 }
 
-async fn buy_from(app: &TestApp, address: SocketAddr, database: &TestDatabase) {
-    let euro: Currency = "EUR".parse().expect("a currency");
+/// The first one's account at the second, in euros.
+pub fn account_at(address: SocketAddr, database: &TestDatabase) -> AddVendor {
     let account = &database.seed.partners[0];
     let credentials = [("username", &account.username), ("password", &account.password)]
         .map(|(name, value)| (name.to_owned(), Secret::new(value.clone())));
-    let command = AddVendor {
+    AddVendor {
         name: "second".to_owned(),
         adapter: "octopus".to_owned(),
         base_url: format!("http://{address}"),
         options: BTreeMap::new(),
         credentials: BTreeMap::from(credentials),
-        currency: euro,
+        currency: euro(),
         priority: 0,
         timeout_ms: 5_000,
         requests_per_second: None,
         concurrent_requests: Some(2),
         largest_batch: Some(2),
         settle_window_secs: None,
-    };
-    let vendor = fulfillment::add_vendor(&app.system(), command).await.expect("the account is good");
+    }
+}
+
+fn euro() -> Currency {
+    "EUR".parse().expect("a currency")
+}
+
+async fn buy_from(app: &TestApp, address: SocketAddr, database: &TestDatabase) {
+    let vendor = fulfillment::add_vendor(&app.system(), account_at(address, database))
+        .await
+        .expect("the account is good");
     let offer = NewOffer {
         product: EURO_20.to_owned(),
         vendor_sku: EURO_20.to_owned(),
         status: OfferStatus::Active,
         // What it costs there in euros, where nothing is converted; here it is sold for dollars.
-        cost: CostRule { currency: euro, factor: "0.96".parse().expect("a number"), fee_micros: 0 },
+        cost: CostRule { currency: euro(), factor: "0.96".parse().expect("a number"), fee_micros: 0 },
         priority: 0,
         min_face_minor: None,
         max_face_minor: None,

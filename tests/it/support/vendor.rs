@@ -70,8 +70,24 @@ impl TestVendor {
 
     /// A vendor of a name, that sells nothing yet.
     pub async fn on_terms(app: &TestApp, name: &str, terms: Terms) -> Self {
-        let seed = name.bytes().map(u64::from).sum();
-        let options = Options { latency_ms: terms.latency_ms, ..Options::new(KEY.to_owned(), seed) };
+        let options = Options { latency_ms: terms.latency_ms, ..Options::new(KEY.to_owned(), seed(name)) };
+        Self::with_options(app, name, terms, options).await
+    }
+
+    /// A vendor of a name that sells what these lines of a catalog say, told in parts of ten: `sku,brand,name,value` of gaming
+    /// codes in dollars for the United States, at 8 % off.
+    pub async fn with_catalog(app: &TestApp, name: &str, lines: &[String]) -> Self {
+        let heading = "sku,brand_slug,product_name,face_value,category,country,face_currency,min_value,max_value,step,\
+            delivery,recipient_field,discount_pct";
+        let line = |line: &String| format!("{line},gaming,US,USD,,,,code,,5\n");
+        let rows: String = lines.iter().map(line).collect();
+        let path = app.database.folder.path().join(format!("{name}.csv"));
+        std::fs::write(&path, format!("{heading}\n{rows}")).expect("the folder is ours");
+        let options = Options { catalog: Some(path), page: 10, ..Options::new(KEY.to_owned(), seed(name)) };
+        Self::with_options(app, name, Terms::default(), options).await
+    }
+
+    async fn with_options(app: &TestApp, name: &str, terms: Terms, options: Options) -> Self {
         let simulator = Simulator::open(options, app.clock.clone()).expect("it needs no file");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a spare port");
         let wire = Wire::before(listener.local_addr().expect("it is bound")).await;
@@ -123,6 +139,11 @@ impl TestVendor {
         assert_eq!(by_reference.len(), count, "a reference was bought twice");
         by_reference
     }
+}
+
+/// What a vendor of a name draws its codes from.
+fn seed(name: &str) -> u64 {
+    name.bytes().map(u64::from).sum()
 }
 
 async fn add(app: &TestApp, name: &str, base_url: String, terms: Terms) -> vendors::Model {

@@ -346,7 +346,7 @@ pub async fn tells_what_it_sells<S: Stage>() {
     for round in 0.. {
         assert!(round < 100, "the catalog has no end");
         let part = vendor.catalog(from).await.expect("it has a catalog");
-        items.extend(part.items);
+        items.extend(part.items.into_iter().flatten());
         from = part.next;
         if from.is_none() {
             break;

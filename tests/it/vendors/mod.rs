@@ -3,10 +3,10 @@
 
 mod behaviours;
 mod contract;
-mod hostile;
+pub mod hostile;
 mod octopus;
 mod program;
-mod reloadly;
-mod reloadly_replica;
+pub mod reloadly;
+pub mod reloadly_replica;
 mod sandbox;
-mod stage;
+pub mod stage;

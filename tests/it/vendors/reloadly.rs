@@ -23,7 +23,7 @@ use super::stage::{Account, At, Stage};
 mod account;
 mod cards;
 mod catalog;
-mod hints;
+pub mod hints;
 mod lookups;
 mod orders;
 mod statements;

@@ -31,7 +31,7 @@ async fn everything(vendor: &dyn Vendor) -> Vec<CatalogItem> {
     let (mut items, mut from) = (Vec::new(), None);
     loop {
         let part = vendor.catalog(from).await.expect("it has a catalog");
-        items.extend(part.items);
+        items.extend(part.items.into_iter().flatten());
         from = part.next;
         if from.is_none() {
             return items;

@@ -13,7 +13,7 @@ use super::{ReloadlyStage, WEBHOOK_SECRET};
 const NOW: i64 = 1_795_521_600;
 
 /// The headers under which a body is sent.
-fn signed(secret: &str, sent: &str, body: &str) -> BTreeMap<String, String> {
+pub fn signed(secret: &str, sent: &str, body: &str) -> BTreeMap<String, String> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{body}:{sent}").as_bytes());
     let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,0 +1,94 @@
+//! `octopus vendor sync`: what vendors sell, brought into our catalog.
+
+use entity::vendors;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use super::{CliError, answer, progress};
+use crate::ctx::Ctx;
+use crate::domain::fulfillment::{self, LeftOut, Live, SyncProgress, SyncRefusal, SyncReport, Vanishing};
+use crate::problem::{Failure, Problem};
+
+/// Reads the catalog of a vendor, or of all that tell what they sell, one after the other.
+pub(super) async fn run(
+    ctx: &Ctx,
+    named: Option<&str>,
+    vanishing: Vanishing,
+    json: bool,
+) -> Result<(), CliError> {
+    let (mut told, mut lines) = (Vec::new(), Vec::new());
+    for vendor in wanted(ctx, named).await? {
+        let bar = progress::bar(format!("reading what {} sells", vendor.name), 0);
+        let moved = bar.clone();
+        let name = vendor.name.clone();
+        let read =
+            fulfillment::sync(ctx, vendor.id, vanishing, &move |how_far| show(&moved, &name, how_far)).await;
+        bar.finish_and_clear();
+        let report = read.map_err(|failure| unread(&vendor, failure))?;
+        lines.extend(report_lines(&report));
+        told.push(json!(report));
+    }
+    answer(json, &Value::from(told), || lines.join("\n"));
+    Ok(())
+}
+
+async fn wanted(ctx: &Ctx, named: Option<&str>) -> Result<Vec<vendors::Model>, CliError> {
+    if let Some(named) = named {
+        return Ok(vec![fulfillment::get_vendor(ctx, named).await?]);
+    }
+    let live = ctx.feature::<Live>();
+    let tells =
+        |vendor: &vendors::Model| live.vendor(vendor.id).is_some_and(|known| known.capabilities.catalog);
+    Ok(fulfillment::list_vendors(ctx).await?.into_iter().filter(tells).collect())
+}
+
+fn show(bar: &ProgressBar, vendor: &str, how_far: SyncProgress) {
+    match how_far {
+        SyncProgress::Read(items, total) => progress::move_to(bar, items, total.unwrap_or(items)),
+        SyncProgress::Written(done, total) => {
+            bar.set_message(format!("writing what {vendor} sells"));
+            progress::move_to(bar, done, total);
+        }
+    }
+}
+
+fn unread(vendor: &vendors::Model, failure: Failure<SyncRefusal>) -> CliError {
+    match failure {
+        Failure::Problem(problem) => CliError::Problem(problem),
+        Failure::Refused(refusal @ SyncRefusal::Busy) => CliError::Problem(Problem::unavailable(refusal)),
+        Failure::Refused(refusal @ SyncRefusal::Unsupported) => {
+            CliError::Usage(format!("{}: {refusal}", vendor.name))
+        }
+        Failure::Refused(refusal) => CliError::Failed(format!("{}: {refusal}", vendor.name)),
+    }
+}
+
+fn report_lines(report: &SyncReport) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{}: {} items; {} products imported; {} offers added, {} changed, {} as they were, {} vanished, {} listed again; {} \
+         items left out",
+        report.vendor,
+        report.items,
+        report.products_added,
+        report.added,
+        report.changed,
+        report.unchanged,
+        report.vanished.len(),
+        report.returned.len(),
+        report.left_out.len()
+    )];
+    let about = |products: &[String], words: &str| -> Vec<String> {
+        products.iter().map(|product| format!("  {product} {words}")).collect()
+    };
+    lines.extend(about(&report.vanished, "is not listed there any more"));
+    lines.extend(about(&report.returned, "is listed there again"));
+    lines.extend(about(&report.withdrawn, "is sold by nobody any more, and is paused"));
+    lines.extend(about(&report.restored, "is sold again"));
+    lines.extend(report.left_out.iter().map(left_out_line));
+    lines
+}
+
+fn left_out_line(left_out: &LeftOut) -> String {
+    let name = left_out.vendor_sku.as_deref().unwrap_or("something without a name");
+    format!("  left out {name}: {}", left_out.reason)
+}
