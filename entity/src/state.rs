@@ -213,6 +213,8 @@ states! {
         StockLoad = "STOCK_LOAD",
         /// What a vendor delivered.
         Purchase = "PURCHASE",
+        /// Another code given for one that did not work.
+        Replacement = "REPLACEMENT",
     }
     /// What an account in the ledger is for.
     Account {

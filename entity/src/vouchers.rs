@@ -27,6 +27,8 @@ pub struct Model {
     pub unit_index: Option<i32>,
     /// The partner who has it.
     pub partner_id: Option<PartnerId>,
+    /// The code in whose place its unit has it; `None` for a unit's first.
+    pub replaces: Option<VoucherId>,
     /// The key that seals it.
     pub data_key_id: DataKeyId,
     /// Code, pin, serial and link, sealed together.

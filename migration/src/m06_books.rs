@@ -19,7 +19,9 @@
 //! A unit that waits for a source is looked at from `next_at` on; one without that waits for stock alone. A unit of an order that
 //! delivers all or nothing is `sourced` while its code is set aside for it.
 //!
-//! A stock writer is a desk, a worker or an import: each start of a server brings new ones. `moved_at` is the database's clock at
+//! A code that was given in another's place says in whose (`replaces`): a unit's codes are a chain, of which the last one stands.
+//!
+//! A stock writer is a desk, a worker or a command: each start of a server brings new ones. `moved_at` is the database's clock at
 //! most a minute before its last move, so that readers look only at those that moved lately, and a writer's update seldom
 //! touches the index.
 //!
@@ -137,7 +139,8 @@ crate::dialect::migration! {
         "CREATE TABLE ledger_transactions (
             id {text} PRIMARY KEY,
             kind {text} NOT NULL CHECK (kind IN
-                ('CREDIT', 'SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND', 'ADJUSTMENT', 'STOCK_LOAD', 'PURCHASE')),
+                ('CREDIT', 'SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND', 'ADJUSTMENT', 'STOCK_LOAD', 'PURCHASE',
+                 'REPLACEMENT')),
             partner_id {text} REFERENCES partners (id),
             order_id {text},
             reference {text},
@@ -146,7 +149,7 @@ crate::dialect::migration! {
             CONSTRAINT ledger_transactions_of_an_order
                 FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id),
             CHECK (kind NOT IN ('CREDIT', 'ADJUSTMENT') OR reference IS NOT NULL),
-            CHECK (kind NOT IN ('SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND') OR order_id IS NOT NULL),
+            CHECK (kind NOT IN ('SALE', 'HOLD', 'CAPTURE', 'RELEASE', 'REFUND', 'REPLACEMENT') OR order_id IS NOT NULL),
             CHECK (kind IN ('ADJUSTMENT', 'STOCK_LOAD') OR partner_id IS NOT NULL),
             CHECK (order_id IS NULL OR partner_id IS NOT NULL)
         )",
@@ -203,6 +206,7 @@ crate::dialect::migration! {
             order_id {text},
             unit_index INTEGER,
             partner_id {text},
+            replaces {text} REFERENCES vouchers (id),
             data_key_id {text} NOT NULL REFERENCES data_keys (id),
             sealed {bytes} NOT NULL,
             blind_index {bytes} NOT NULL CONSTRAINT vouchers_loaded_once UNIQUE,
@@ -222,16 +226,19 @@ crate::dialect::migration! {
             CHECK ((state IN ('RESERVED', 'DELIVERED')) = (order_id IS NOT NULL)),
             CHECK ((order_id IS NULL) = (unit_index IS NULL)),
             CHECK ((order_id IS NULL) = (partner_id IS NULL)),
-            CHECK ((state = 'DELIVERED') = (delivered_at IS NOT NULL))
+            CHECK ((state = 'DELIVERED') = (delivered_at IS NOT NULL)),
+            CHECK (replaces IS NULL OR (state = 'DELIVERED' AND replaces <> id))
         )",
-        "CREATE UNIQUE INDEX vouchers_one_a_unit ON vouchers (order_id, unit_index) WHERE order_id IS NOT NULL",
+        "CREATE UNIQUE INDEX vouchers_one_a_unit ON vouchers (order_id, unit_index)
+            WHERE order_id IS NOT NULL AND replaces IS NULL",
+        "CREATE UNIQUE INDEX vouchers_replaced_once ON vouchers (replaces) WHERE replaces IS NOT NULL",
         "CREATE INDEX vouchers_available ON vouchers (product_id, face_minor, usable_until, id)
             WHERE state = 'AVAILABLE'",
         "CREATE INDEX vouchers_by_purchase ON vouchers (purchase_id) WHERE purchase_id IS NOT NULL",
         "postgres: ALTER TABLE vouchers SET
             (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
-        "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, blind_index, expires_at,
-            usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
+        "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, replaces, blind_index,
+            expires_at, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
             when OLD.state = 'DELIVERED'",
         "CREATE TABLE stock_writers (
             writer {text} PRIMARY KEY,

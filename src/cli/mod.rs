@@ -29,6 +29,7 @@ pub mod price;
 mod progress;
 pub mod rates;
 pub mod refund;
+pub mod replace;
 mod sandbox;
 mod sandbox_vendor;
 mod schema;
@@ -122,6 +123,8 @@ enum DatabaseCommand {
     Attempts(attempts::AttemptsCommand),
     /// Give a delivered unit's money back, once
     RefundUnit(refund::RefundArguments),
+    /// Give a delivered unit another code from stock, for one that does not work
+    ReplaceVoucher(replace::ReplaceArguments),
     /// Fund and list wallets, and write their statements
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -205,6 +208,7 @@ async fn run_on_database(deps: Arc<Deps>, command: DatabaseCommand, json: bool) 
         DatabaseCommand::Offers(command) => offers::run(deps, command, json).await,
         DatabaseCommand::Attempts(command) => attempts::run(deps, command, json).await,
         DatabaseCommand::RefundUnit(arguments) => refund::run(deps, arguments, json).await,
+        DatabaseCommand::ReplaceVoucher(arguments) => replace::run(deps, arguments, json).await,
         DatabaseCommand::Verify => verify::run(deps, json).await,
         DatabaseCommand::Catalog(command) => catalog::run(deps, command, json).await,
         DatabaseCommand::Rates(command) => rates::run(deps, command, json).await,

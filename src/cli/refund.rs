@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
+use entity::ids::VoucherId;
 use serde_json::json;
 
 use super::{CliError, answer};
@@ -22,6 +23,9 @@ pub struct RefundArguments {
     /// What makes it happen once, such as the ticket's number
     #[arg(long)]
     reference: String,
+    /// The voucher that the unit was given in another's place, if that does not work either (vch_…)
+    #[arg(long)]
+    replacement: Option<VoucherId>,
 }
 
 /// Runs the command.
@@ -31,8 +35,8 @@ pub struct RefundArguments {
 pub async fn run(deps: Arc<Deps>, arguments: RefundArguments, json: bool) -> Result<(), CliError> {
     let ctx = Ctx::system(deps);
     let order = orders::get_named(&ctx, &arguments.order).await?.id;
-    let RefundArguments { unit, note, reference, .. } = arguments;
-    let done = orders::refund_unit(&ctx, RefundUnit { order, unit, reference, note }).await?;
+    let RefundArguments { unit, note, reference, replacement, .. } = arguments;
+    let done = orders::refund_unit(&ctx, RefundUnit { order, unit, reference, note, replacement }).await?;
     let value = json!({
         "order": order, "unit": unit, "transaction": done.transaction, "amount": done.amount.amount(),
         "currency": done.amount.currency, "available": done.available.amount(), "replayed": done.replayed,

@@ -10,7 +10,7 @@ mod sweep;
 use std::collections::BTreeMap;
 
 use entity::currency::Currency;
-use entity::ids::{EventId, OrderId, PartnerId, WalletId};
+use entity::ids::{EventId, OrderId, PartnerId, VoucherId, WalletId};
 use entity::state::OrderStatus;
 use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
@@ -36,6 +36,9 @@ pub struct OrderFacts {
     pub refunded_quantity: i32,
     /// Units bought.
     pub quantity: i32,
+    /// The voucher that the event tells; `None` if it tells none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voucher_id: Option<VoucherId>,
 }
 
 /// What a wallet's event says.
@@ -97,6 +100,7 @@ pub const KINDS: &[&str] = &[
     "order.failed",
     "order.cancelled",
     "order.unit_refunded",
+    "order.voucher_replaced",
     "wallet.debited",
     "wallet.credited",
 ];

@@ -1,9 +1,10 @@
-//! What operators do from the command line, beside a running server: vendors, offers, attempts, refunds.
+//! What operators do from the command line, beside a running server: vendors, offers, attempts, refunds, other codes.
 //! Always true: a command is the real binary in a process of its own; what it did is seen through the endpoint. Not here: exit
 //! codes of each command (`command_line.rs`).
 
 mod attempts;
 mod goodwill;
+mod replacing;
 mod resolving;
 mod syncing;
 mod vendors;

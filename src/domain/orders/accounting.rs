@@ -1,7 +1,7 @@
 //! Which lines a movement of an order's money has, pure.
 //!
-//! What lives here: the ledger transactions of a sale, a hold, a capture, a release and a later refund, and of what a vendor
-//! delivered.
+//! What lives here: the ledger transactions of a sale, a hold, a capture, a release, a later refund and a replaced code, and of
+//! what a vendor delivered.
 //! What is always true: the lines of one currency and scale sum to nought; revenue is split per unit, so that refunding units is
 //! exact; what codes cost is at scale 6 of its own currency.
 //! What is not here: writing them; that is the wallet's store.
@@ -71,6 +71,19 @@ pub fn refund(id: TransactionId, order: &orders::Model, reference: String, note:
     lines.extend(revenue(order, -1));
     let entry = transaction(id, TransactionKind::Refund, order, lines);
     NewTransaction { reference: Some(reference), note: Some(note), ..entry }
+}
+
+/// What a code given in another's place cost: inventory → cost of goods, and nobody pays again. `None` if it cost nothing.
+pub fn replacement(
+    id: TransactionId,
+    order: &orders::Model,
+    code: &vouchers::Model,
+    note: String,
+) -> Option<NewTransaction> {
+    let lines: Vec<Line> = cost_of_goods(costs_of(std::slice::from_ref(code))).collect();
+    let entry = transaction(id, TransactionKind::Replacement, order, lines);
+    let entry = NewTransaction { reference: Some(code.id.to_string()), note: Some(note), ..entry };
+    (!entry.lines.is_empty()).then_some(entry)
 }
 
 /// Held units refunded: held → available.

@@ -2,19 +2,20 @@
 //!
 //! What lives here: the operator's command, for what an order's own end does not settle: a code that did not work.
 //! What is always true: the unit stays delivered and the order as it ended; the money is a posting of its own, once a unit and
-//! once for each reference; it is taken from revenue in the parts in which it was earned; entry, audit and event commit together.
+//! once for each reference; it is taken from revenue in the parts in which it was earned; entry, audit and event commit together;
+//! who gives back the money of a unit that got another code knows that, and names the code.
 //! What is not here: refunds of units that were never delivered (`settle.rs`).
 
 use entity::goodwill_refunds as refunds;
-use entity::ids::{EventId, OrderId, TransactionId};
+use entity::ids::{EventId, OrderId, TransactionId, VoucherId};
 use entity::money::Money;
 use entity::state::{Account, TransactionKind, UnitStatus};
 use entity::{ledger_transactions, order_units, orders, postings};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 
-use super::named::require_operator;
-use super::{accounting, settle, telling};
+use super::named::{is_text, require_operator};
+use super::{accounting, replace, settle, telling};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::domain::{events, feed, wallet};
@@ -37,6 +38,8 @@ pub struct RefundUnit {
     pub reference: String,
     /// Why, in the operator's words.
     pub note: String,
+    /// The voucher that the unit was given in another's place, which does not work either; `None` if it was given none.
+    pub replacement: Option<VoucherId>,
 }
 
 /// A refund that is done.
@@ -78,6 +81,13 @@ pub enum GoodwillRefusal {
         /// By this transaction.
         transaction: TransactionId,
     },
+    /// The unit was given another voucher, which the command does not name.
+    Replaced {
+        /// The one that stands.
+        by: VoucherId,
+    },
+    /// The command names a voucher in another's place, and the unit has its first.
+    NotReplaced,
     /// The wallet would hold more than can be counted.
     TooMuch,
 }
@@ -113,6 +123,10 @@ impl Refusal for GoodwillRefusal {
                     "the reference belongs to {transaction}, which refunded another unit: give one of its own"
                 )
             }
+            Self::Replaced { by } => format!(
+                "the unit was given another code, {by}: if that does not work either, say so with --replacement {by}"
+            ),
+            Self::NotReplaced => "the unit has its first code: none was given in its place".to_owned(),
             Self::TooMuch => "the wallet would hold more than can be counted".to_owned(),
         }
     }
@@ -126,6 +140,7 @@ impl Refusal for GoodwillRefusal {
             | Self::TooMuch => "unit",
             Self::InvalidReference | Self::ReferenceUsed { .. } => "reference",
             Self::InvalidNote => "note",
+            Self::Replaced { .. } | Self::NotReplaced => "replacement",
         };
         Some(vec![field.to_owned()])
     }
@@ -137,9 +152,6 @@ impl Refusal for GoodwillRefusal {
 /// See `GoodwillRefusal`; FORBIDDEN for anyone but an operator; what the database says.
 pub async fn refund_unit(ctx: &Ctx, command: RefundUnit) -> Result<Refunded, Failure<GoodwillRefusal>> {
     require_operator(ctx)?;
-    let is_text = |text: &str, longest: usize| {
-        (1..=longest).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-    };
     if !is_text(&command.reference, LONGEST_REFERENCE) {
         return Err(Failure::Refused(GoodwillRefusal::InvalidReference));
     }
@@ -190,7 +202,11 @@ async fn refund_locked(
     if unit.status != UnitStatus::Delivered {
         return refused(GoodwillRefusal::NotDelivered(unit.status));
     }
-    give_back(ctx, transaction, order, command).await
+    match (replace::find_replacement(transaction, key).await?, command.replacement) {
+        (Some(by), named) if named != Some(by) => refused(GoodwillRefusal::Replaced { by }),
+        (None, Some(_)) => refused(GoodwillRefusal::NotReplaced),
+        _ => give_back(ctx, transaction, order, command).await,
+    }
 }
 
 /// The refund of the partner that has the reference already.
@@ -246,7 +262,7 @@ async fn give_back(
     let amount = Money::from_minor(order.unit_price_minor, order.currency);
     let facts = json!({
         "unit": command.unit, "transaction": id, "amount": amount.amount(), "currency": order.currency,
-        "reference": command.reference, "note": command.note,
+        "reference": command.reference, "note": command.note, "replacement": command.replacement,
     });
     let audited = Entry::new(ctx, "orders.unit_refunded", order.id, &facts).about(order.partner_id);
     let changes =

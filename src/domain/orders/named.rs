@@ -1,6 +1,6 @@
 //! Orders as the people who run the system name them.
 //!
-//! What lives here: finding orders by id or reference, whosever they are.
+//! What lives here: finding orders by id or reference, whosever they are; who may, and what they may write on the record.
 //! What is always true: only an operator reads so; a reference that several partners use names one order to none of them.
 //! What is not here: partners' reads, which begin at their own orders (`queries.rs`).
 
@@ -90,4 +90,9 @@ pub fn require_operator(ctx: &Ctx) -> Result<(), Problem> {
         Actor::System | Actor::Admin(_) => Ok(()),
         Actor::Partner(_) | Actor::Anonymous => Err(Problem::forbidden("an operator")),
     }
+}
+
+/// Whether a text that an operator writes is fit for the record.
+pub fn is_text(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }

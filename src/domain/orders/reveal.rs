@@ -1,8 +1,9 @@
 //! Reading codes.
 //!
 //! What lives here: the command that reads the codes of orders, sealed, and leaves the audit's rows.
-//! What is always true: no more is read than is asked for; that codes are read is on record before they are told, one row an
-//! order and answer, by the transaction that asks the database whether the caller's session still lives.
+//! What is always true: no more is read than is asked for; where a code was replaced, its unit's code is the one that stands; that
+//! codes are read is on record before they are told, one row an order and answer, by the transaction that asks the database
+//! whether the caller's session still lives.
 //! What is not here: opening codes, which is the vault's; codes that an order is answered with at once (`acceptance.rs`).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,6 +36,8 @@ pub struct CodesWanted {
     pub until: i32,
     /// How many at most.
     pub most: i32,
+    /// This very one, whether or not another stands in its place; `None` for those that stand.
+    pub voucher: Option<VoucherId>,
 }
 
 impl CodesWanted {
@@ -45,12 +48,13 @@ impl CodesWanted {
 
     /// The first `most` codes of an order behind a unit's.
     pub const fn page(order_id: OrderId, behind: i32, most: i32) -> Self {
-        Self { order_id, behind, until: MOST_CODES, most }
+        Self { order_id, behind, until: MOST_CODES, most, voucher: None }
     }
 
-    /// The code of one unit.
-    pub const fn of_unit(unit: UnitId) -> Self {
-        Self { order_id: unit.order, behind: unit.index - 1, until: unit.index, most: 1 }
+    /// One code of a unit.
+    pub const fn of_unit(unit: UnitId, voucher: VoucherId) -> Self {
+        let (behind, until) = (unit.index - 1, unit.index);
+        Self { order_id: unit.order, behind, until, most: 1, voucher: Some(voucher) }
     }
 }
 
@@ -113,14 +117,21 @@ async fn read(
     let reader = &ctx.database().reader;
     let backend = reader.get_database_backend();
     let rows: Vec<Row> = wanted.iter().enumerate().map(|(n, wanted)| Row { n, wanted: *wanted }).collect();
-    let columns =
-        [("n", Integer), ("order_id", Text), ("behind", Integer), ("until", Integer), ("most", Integer)];
+    let columns = [
+        ("n", Integer),
+        ("order_id", Text),
+        ("behind", Integer),
+        ("until", Integer),
+        ("most", Integer),
+        ("voucher", Text),
+    ];
     let sql = format!(
         "SELECT c.* FROM (
             SELECT v.*, r.n, r.most, row_number() OVER (PARTITION BY r.n ORDER BY v.unit_index) AS place
             FROM {} JOIN vouchers v ON v.order_id = r.order_id
                 AND v.unit_index > r.behind AND v.unit_index <= r.until
-            WHERE v.partner_id = $2 AND v.state = 'DELIVERED') AS c
+            WHERE v.partner_id = $2 AND v.state = 'DELIVERED' AND (v.id = r.voucher OR (r.voucher IS NULL
+                AND NOT EXISTS (SELECT 1 FROM vouchers s WHERE s.replaces = v.id)))) AS c
          WHERE c.place <= c.most ORDER BY c.n, c.place",
         rowset(backend, 1, "r", &columns)
     );

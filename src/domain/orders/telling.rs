@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::ids::{EventId, WalletId};
+use entity::ids::{EventId, VoucherId, WalletId};
 use entity::orders;
 use entity::state::OrderStatus;
 
@@ -26,6 +26,7 @@ pub fn of_step(id: EventId, order: &orders::Model, step: &TransitionRow) -> NewE
         delivered_quantity: if first { 0 } else { order.delivered_quantity },
         refunded_quantity: if first { 0 } else { order.refunded_quantity },
         quantity: order.quantity,
+        voucher_id: None,
     };
     let subject = Subject::Order { id: order.id, version: Some(step.version), facts };
     NewEvent { id, partner: order.partner_id, kind: kind_of(step.to_status), subject }
@@ -33,14 +34,28 @@ pub fn of_step(id: EventId, order: &orders::Model, step: &TransitionRow) -> NewE
 
 /// The event of something that happened to an order while it was in a state, and left that as it was.
 pub fn of_progress(id: EventId, order: &orders::Model, status: OrderStatus, kind: &'static str) -> NewEvent {
-    let facts = OrderFacts {
+    while_in(id, order, kind, facts_in(order, status))
+}
+
+/// The event of a voucher that stands in the place of another one now.
+pub fn of_replacement(id: EventId, order: &orders::Model, voucher: VoucherId) -> NewEvent {
+    let facts = OrderFacts { voucher_id: Some(voucher), ..facts_in(order, order.status) };
+    while_in(id, order, "order.voucher_replaced", facts)
+}
+
+fn facts_in(order: &orders::Model, status: OrderStatus) -> OrderFacts {
+    OrderFacts {
         reference: order.reference.clone(),
         status,
         previous_status: Some(status),
         delivered_quantity: order.delivered_quantity,
         refunded_quantity: order.refunded_quantity,
         quantity: order.quantity,
-    };
+        voucher_id: None,
+    }
+}
+
+fn while_in(id: EventId, order: &orders::Model, kind: &'static str, facts: OrderFacts) -> NewEvent {
     let subject = Subject::Order { id: order.id, version: None, facts };
     NewEvent { id, partner: order.partner_id, kind, subject }
 }

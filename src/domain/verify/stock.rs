@@ -72,6 +72,55 @@ pub(super) const CHECKS: &[Check] = &[
         }],
     },
     Check {
+        name: "replacements_cost_what_they_cost",
+        invariant: None,
+        says: "a code in another's place is of that one's unit, partner, product and value, and was given while the unit's money \
+               was not given back; what it cost is posted once as spent, and no other money moved",
+        breaches: &[
+            Breach {
+                name: "of_another_unit",
+                sql: Sql::Same(
+                    "SELECT r.id AS offender, 'it stands in the place of what is not its unit''s' AS reason
+                     FROM vouchers r LEFT JOIN vouchers v ON v.id = r.replaces AND v.state = 'DELIVERED'
+                        AND v.order_id = r.order_id AND v.unit_index = r.unit_index AND v.partner_id = r.partner_id
+                        AND v.product_id = r.product_id AND v.face_minor = r.face_minor
+                     WHERE r.replaces IS NOT NULL AND v.id IS NULL",
+                ),
+            },
+            Breach {
+                name: "after_a_refund",
+                sql: Sql::Same(
+                    "SELECT r.id AS offender, 'it was given when the money of unit ' || r.unit_index || ' was back' AS reason
+                     FROM vouchers r JOIN goodwill_refunds g ON g.order_id = r.order_id AND g.unit_index = r.unit_index
+                     WHERE r.replaces IS NOT NULL AND r.delivered_at > g.at",
+                ),
+            },
+            Breach {
+                name: "another_cost",
+                sql: Sql::Same(
+                    "WITH parts AS (
+                        SELECT id, cost_currency AS currency, cost_micros AS amount FROM vouchers
+                        WHERE replaces IS NOT NULL AND cost_micros IS NOT NULL
+                        UNION ALL
+                        SELECT t.reference, p.currency, -p.amount FROM ledger_transactions t
+                        JOIN postings p ON p.transaction_id = t.id AND p.account = 'COST_OF_GOODS'
+                        WHERE t.kind = 'REPLACEMENT'
+                     )
+                     SELECT id AS offender, 'it cost ' || sum(amount) || ' ' || currency || ' more than is posted for it' AS reason
+                     FROM parts GROUP BY id, currency HAVING sum(amount) <> 0",
+                ),
+            },
+            Breach {
+                name: "other_money",
+                sql: Sql::Same(
+                    "SELECT t.id AS offender, 'it moved ' || p.account AS reason
+                     FROM ledger_transactions t JOIN postings p ON p.transaction_id = t.id
+                     WHERE t.kind = 'REPLACEMENT' AND p.account NOT IN ('INVENTORY', 'COST_OF_GOODS')",
+                ),
+            },
+        ],
+    },
+    Check {
         name: "costs_are_posted",
         invariant: None,
         says: "in each currency: what goods cost is payable, but for what is disputed; what delivered ones cost is cost of goods, \

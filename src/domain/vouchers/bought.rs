@@ -123,6 +123,7 @@ fn row(voucher: &NewVoucher, now: Timestamp) -> vouchers::Model {
         order_id: None,
         unit_index: None,
         partner_id: None,
+        replaces: None,
         data_key_id: voucher.data_key,
         sealed: voucher.sealed.clone(),
         blind_index: voucher.blind_index.clone(),

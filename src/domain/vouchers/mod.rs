@@ -36,6 +36,7 @@ pub use reserved::{deliver_reserved, find_reserved, give_back, reserve};
 pub use sealing::Place;
 pub use secret::{Contents, Opened, Secret};
 pub use store::{
-    Demand, Handover, StockMove, count_with_locked, deliver, lock_free, lock_waiting, record_moves,
+    Demand, Handover, StockMove, count_with_locked, deliver, deliver_instead, lock_free, lock_waiting,
+    record_moves,
 };
 pub use vault::{Vault, require_vault, vault};

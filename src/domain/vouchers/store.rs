@@ -129,6 +129,24 @@ pub async fn deliver(transaction: &Transaction, now: Timestamp, handovers: &[Han
     expect_all(changed, handovers.len(), "codes")
 }
 
+/// Hands a locked code over in the place of one that was delivered.
+///
+/// # Errors
+/// What the database says; a code that is not in stock any more.
+pub async fn deliver_instead(
+    transaction: &Transaction,
+    now: Timestamp,
+    replaced: VoucherId,
+    replacement: VoucherId,
+) -> Result<(), DbErr> {
+    let sql = "UPDATE vouchers SET state = 'DELIVERED', order_id = r.order_id, unit_index = r.unit_index,
+         partner_id = r.partner_id, replaces = r.id, delivered_at = $3
+         FROM vouchers AS r WHERE r.id = $1 AND vouchers.id = $2 AND vouchers.state = 'AVAILABLE'";
+    let values = [replaced.to_string().into(), replacement.to_string().into(), now.micros().into()];
+    let update = statement(transaction.get_database_backend(), sql, values);
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "codes")
+}
+
 /// A change of the number of available codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockMove {

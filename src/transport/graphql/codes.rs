@@ -36,6 +36,8 @@ pub struct Voucher {
     redemption_url: Option<String>,
     /// When it expires; null if never.
     expires_at: Option<DateTime>,
+    /// The id of the voucher in whose place it was given, since that did not work; null for a unit's first.
+    replaces: Option<ID>,
 }
 
 #[ComplexObject]
@@ -43,6 +45,12 @@ impl Voucher {
     /// The id, beginning with vch_.
     pub(super) async fn id(&self) -> ID {
         self.id.to_string().into()
+    }
+
+    /// The id of the voucher that was given in its place, since this one did not work; null while it stands. The vouchers of an order are those that stand; one that was replaced is found by its id.
+    async fn replaced_by(&self, context: &Context<'_>) -> Result<Option<ID>, Problem> {
+        let by = load(&Loaders::of(context).replacements, self.id).await?;
+        Ok(by.map(|by| by.to_string().into()))
     }
 }
 
@@ -88,7 +96,7 @@ pub(super) async fn find(context: &Context<'_>, id: VoucherId) -> Result<Option<
     let Some(unit) = load(&loaders.units_of_codes, id).await? else { return Ok(None) };
     let Some(order) = load(&loaders.orders, unit.order).await? else { return Ok(None) };
     loaders.spend_codes(1)?;
-    Ok(read(context, &order, CodesWanted::of_unit(unit)).await?.pop())
+    Ok(read(context, &order, CodesWanted::of_unit(unit, id)).await?.pop())
 }
 
 /// The index of the unit of this order that a voucher was delivered for.
@@ -125,6 +133,7 @@ async fn open(
         serial: text(opened.serial),
         redemption_url: text(opened.redemption_url),
         expires_at: code.expires_at.map(DateTime),
+        replaces: code.replaces.map(|replaced| replaced.to_string().into()),
     };
     Ok(opened.into_iter().map(voucher).collect())
 }

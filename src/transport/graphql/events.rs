@@ -85,7 +85,7 @@ macro_rules! event {
     };
 }
 
-/// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
+/// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled, order.unit_refunded or order.voucher_replaced.
 pub struct OrderEvent {
     row: rows::Model,
     order: OrderId,
@@ -93,7 +93,7 @@ pub struct OrderEvent {
 }
 
 event! {
-    /// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled or order.unit_refunded.
+    /// Something that happened to an order: order.created, order.processing, order.progressed, order.delivered, order.partially_delivered, order.failed, order.cancelled, order.unit_refunded or order.voucher_replaced.
     OrderEvent,
     /// What happened, such as order.delivered.
     {
@@ -130,6 +130,11 @@ event! {
         /// How many units were bought.
         async fn quantity(&self) -> i32 {
             self.facts.quantity
+        }
+
+        /// Of order.voucher_replaced, the id of the voucher that stands now, which names its unit and the one that it replaces; null for other events.
+        async fn voucher_id(&self) -> Option<ID> {
+            self.facts.voucher_id.map(|voucher| voucher.to_string().into())
         }
 
         /// The order as it is now, which may be later than the event.

@@ -117,7 +117,7 @@ impl Order {
         found.map(|charge| charge.map(Charge)).transpose()
     }
 
-    /// The codes of delivered units, by unit. Needs vouchers:reveal; the reading is audited. At most 1,000 codes an answer.
+    /// The codes of delivered units, by unit; of a unit whose code was replaced, the one that stands. Needs vouchers:reveal; the reading is audited. At most 1,000 codes an answer.
     async fn vouchers(
         &self,
         context: &Context<'_>,

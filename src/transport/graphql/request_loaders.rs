@@ -41,6 +41,8 @@ pub struct Loaders {
     pub codes: RequestLoader<CodesWanted, Arc<Vec<vouchers::Model>>>,
     /// The units that codes were delivered for.
     pub units_of_codes: RequestLoader<VoucherId, UnitId>,
+    /// The vouchers that stand in the place of others, by those.
+    pub replacements: RequestLoader<VoucherId, VoucherId>,
     /// Charges by id.
     pub charges: RequestLoader<ChargeId, charges::Model>,
     /// Wallets by id.
@@ -81,6 +83,9 @@ impl Loaders {
             codes: loader(ctx, |ctx, wanted| Box::pin(async move { domain::reveal(&ctx, wanted).await })),
             units_of_codes: loader(ctx, |ctx, ids| {
                 Box::pin(async move { domain::find_units_of_codes(&ctx, ids).await })
+            }),
+            replacements: loader(ctx, |ctx, ids| {
+                Box::pin(async move { domain::find_replacements(&ctx, ids).await })
             }),
             charges: loader(ctx, |ctx, ids| Box::pin(async move { find_charges(&ctx, &ids).await })),
             wallets: loader(ctx, |ctx, ids| Box::pin(async move { wallet::find_wallets(&ctx, ids).await })),

@@ -171,7 +171,10 @@ impl WalletEntry {
             TransactionKind::Release => WalletEntryKind::Release,
             TransactionKind::Refund => WalletEntryKind::Refund,
             TransactionKind::Adjustment => WalletEntryKind::Adjustment,
-            kind @ (TransactionKind::Capture | TransactionKind::StockLoad | TransactionKind::Purchase) => {
+            kind @ (TransactionKind::Capture
+            | TransactionKind::StockLoad
+            | TransactionKind::Purchase
+            | TransactionKind::Replacement) => {
                 return Err(Problem::internal(format!("a {kind} changed a wallet's available money")));
             }
         })

@@ -6,7 +6,7 @@
 //! Not here: subscriptions, which are sockets (transport/ws.rs).
 
 use entity::events;
-use entity::ids::{EventId, OrderId, WalletId};
+use entity::ids::{EventId, OrderId, VoucherId, WalletId};
 use entity::state::OrderStatus;
 use entity::timestamp::Timestamp;
 use serde::Serialize;
@@ -30,6 +30,7 @@ enum Facts {
         quantity: i32,
         delivered_quantity: i32,
         refunded_quantity: i32,
+        voucher_id: Option<VoucherId>,
     },
     Wallet {
         wallet_id: WalletId,
@@ -71,6 +72,7 @@ fn facts(row: &events::Model) -> Result<Facts, Problem> {
                 quantity: facts.quantity,
                 delivered_quantity: facts.delivered_quantity,
                 refunded_quantity: facts.refunded_quantity,
+                voucher_id: facts.voucher_id,
             })
         }
         (None, Some(wallet_id)) => {

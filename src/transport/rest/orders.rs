@@ -72,6 +72,7 @@ struct Voucher {
     #[serde(serialize_with = "exposed")]
     redemption_url: Option<Secret>,
     expires_at: Option<Timestamp>,
+    replaces: Option<VoucherId>,
 }
 
 /// The one place at which a code of the facade leaves its secret.
@@ -164,6 +165,7 @@ async fn open(ctx: &Ctx, order: &orders::Model, sealed: &[vouchers::Model]) -> R
         serial: opened.serial,
         redemption_url: opened.redemption_url,
         expires_at: code.expires_at,
+        replaces: code.replaces,
     };
     Ok(vault(ctx).open_vouchers(ctx, sealed).await?.into_iter().map(voucher).collect())
 }

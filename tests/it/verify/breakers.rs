@@ -73,6 +73,11 @@ const OUTCOMES_SWAPPED: &str =
         transaction_id = (SELECT t.id FROM ledger_transactions t WHERE t.order_id = unit_settlements.order_id
             AND t.kind = CASE unit_settlements.outcome WHEN 'CAPTURED' THEN 'RELEASE' ELSE 'CAPTURE' END)";
 
+/// By the transaction of the replacement, for want of another.
+const REFUNDED_BEFORE: &str =
+    "INSERT INTO goodwill_refunds (order_id, unit_index, partner_id, transaction_id, at)
+    SELECT t.order_id, 1, t.partner_id, t.id, 0 FROM ledger_transactions t WHERE t.kind = 'REPLACEMENT'";
+
 const SECOND_HOLD: &str = "INSERT INTO ledger_transactions (id, kind, partner_id, order_id, created_at)
     SELECT 'ltx_x', 'HOLD', partner_id, id, 0 FROM orders;
     INSERT INTO postings (transaction_id, line, account, wallet_id, partner_id, currency, scale, amount, created_at)
@@ -227,6 +232,16 @@ breakers! {
         ["stock_moves"], MOVES_WITH_A_HIDDEN_GAP, says "its head is 4, its 4 moves have 3 numbers from 1 to 4";
     a_code_reserved_for_nobody_is_found breaks "reserved_codes_are_awaited" "reserved_for_nobody" in Sold, ["vouchers"],
         one_more_code("RESERVED", "500"), says "it is reserved for a unit that does not wait";
+    a_code_in_the_place_of_another_unit_s_is_found breaks "replacements_cost_what_they_cost" "of_another_unit" in Replaced,
+        ["vouchers"], "UPDATE vouchers SET replaces = (SELECT v.id FROM vouchers v WHERE v.unit_index = 2)
+            WHERE replaces IS NOT NULL", says "it stands in the place of what is not its unit's", and "a_code_has_one_unit";
+    a_code_given_after_the_money_is_found breaks "replacements_cost_what_they_cost" "after_a_refund" in Replaced, [],
+        REFUNDED_BEFORE, says "it was given when the money of unit 1 was back", and "goodwill_is_given_once";
+    another_cost_of_a_replacement_is_found breaks "replacements_cost_what_they_cost" "another_cost" in Replaced, [],
+        "UPDATE ledger_transactions SET reference = 'vch_none' WHERE kind = 'REPLACEMENT'",
+        says "it cost 40500000 USD more than is posted for it";
+    other_money_of_a_replacement_is_found breaks "replacements_cost_what_they_cost" "other_money" in Replaced, ["ledger_transactions"],
+        "UPDATE ledger_transactions SET kind = 'REPLACEMENT' WHERE kind = 'STOCK_LOAD'", says "it moved PAYABLE";
     a_cost_that_is_not_posted_is_found breaks "costs_are_posted" "another_sum" in Seeded, [],
         "UPDATE vouchers SET cost_micros = 5000000, cost_currency = 'USD' WHERE lot LIKE 'steam_wallet_50_usd%'",
         says "codes cost 1000000000, of which delivered 0; posted are 0 payable";

@@ -113,11 +113,12 @@ fn loosened_sqlite(table: &str) -> String {
     )
 }
 
+/// Keys last: those of a table that refers to itself would go with them.
 fn loosened_postgres(table: &str) -> String {
     format!(
         "DO $$ DECLARE guard record; BEGIN
             FOR guard IN SELECT conname FROM pg_constraint
-                WHERE conrelid = '{table}'::regclass AND contype IN ('c', 'u', 'f', 'p') LOOP
+                WHERE conrelid = '{table}'::regclass AND contype IN ('c', 'u', 'f', 'p') ORDER BY contype = 'p' LOOP
                 EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I CASCADE', guard.conname);
             END LOOP;
             FOR guard IN SELECT indexname FROM pg_indexes WHERE tablename = '{table}' LOOP

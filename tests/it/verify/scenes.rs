@@ -1,7 +1,7 @@
 //! What is sold and bought before the books are broken.
 //! Always true: when a scene has been played, nothing of it moves on by itself. Not here: what is broken (`breakers.rs`).
 
-use octopus_cards::domain::orders::{self, RefundUnit};
+use octopus_cards::domain::orders::{self, RefundUnit, ReplaceVoucher};
 use serde_json::{Value, json};
 
 use crate::fulfillment::{end, input};
@@ -27,6 +27,8 @@ pub enum Scene {
     Settled,
     /// The same, and one of the delivered units was refunded later.
     Refunded,
+    /// Of two units that were delivered at once, the first one got another code, which has a cost.
+    Replaced,
     /// An order on a charge, and another that might have been on it.
     OnCharge,
     /// Two orders, of two units and of one.
@@ -56,6 +58,7 @@ impl Scene {
                 sell_and_settle(app).await;
                 refund(app).await;
             }
+            Self::Replaced => replace(app).await,
             Self::OnCharge => sell_on_a_charge(app).await,
             Self::SoldTwice => drop(order(&sell(app).await, STEAM_50, 1, "another").await),
             Self::Bought => buy(app, (EURO_20, "sandbox_ok"), "DELIVERED").await,
@@ -63,10 +66,7 @@ impl Scene {
             Self::Refused => buy(app, (EURO_20, "sandbox_out_of_stock_late"), "FAILED").await,
             Self::BoughtElsewhere => buy_elsewhere(app).await,
             Self::Asked => ask(app).await,
-            Self::Costly => {
-                let header = "sku,face_value,code,pin,serial,url,expires_at,cost,cost_currency,lot";
-                app.load_stock(&format!("{header}\n{STEAM_50},50,COST-1,,,,,40.5,USD,costly\n")).await;
-            }
+            Self::Costly => load_a_costly_code(app).await,
         }
     }
 }
@@ -161,11 +161,34 @@ async fn ask(app: &TestApp) {
     poll::until_true("the vendor has it", async || app.database.number(unknown).await == 1).await;
 }
 
+/// Loads a code that has a cost, and goes ahead of the others, which never expire.
+async fn load_a_costly_code(app: &TestApp) {
+    let header = "sku,face_value,code,pin,serial,url,expires_at,cost,cost_currency,lot";
+    let row = format!("{STEAM_50},50,COST-1,,,,2035-01-01T00:00:00Z,40.5,USD,costly");
+    app.load_stock(&format!("{header}\n{row}\n")).await;
+}
+
+/// Sells two codes, and gives the first unit another one.
+pub async fn replace(app: &TestApp) {
+    sell(app).await;
+    load_a_costly_code(app).await;
+    let ids = "SELECT order_id || ' ' || id AS line FROM vouchers WHERE unit_index = 1";
+    let found = app.database.texts(ids).await.remove(0);
+    let (order, voucher) = found.split_once(' ').expect("there are two ids");
+    let command = ReplaceVoucher {
+        order: order.parse().expect("it is an order's id"),
+        voucher: voucher.parse().expect("it is a voucher's id"),
+        reason: "it did not work".to_owned(),
+        operator: "Ada".to_owned(),
+    };
+    orders::replace_voucher(&app.system(), command).await.expect("a code is in stock");
+}
+
 /// Gives the first unit's money back.
 pub async fn refund(app: &TestApp) {
     let order = app.database.texts("SELECT id AS line FROM orders").await.remove(0);
     let order = order.parse().expect("it is an order's id");
-    let command =
-        RefundUnit { order, unit: 1, reference: "T-1".to_owned(), note: "it did not work".to_owned() };
+    let (reference, note) = ("T-1".to_owned(), "it did not work".to_owned());
+    let command = RefundUnit { order, unit: 1, reference, note, replacement: None };
     orders::refund_unit(&app.system(), command).await.expect("it is delivered");
 }
