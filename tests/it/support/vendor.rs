@@ -177,13 +177,17 @@ pub async fn resolve_all(app: &TestApp) {
     .await;
 }
 
-/// Asserts that vendors' books and ours say the same: what was delivered, by reference and units, and nothing else.
+/// Asserts that each vendor's books and ours say the same: what was delivered, by reference and units, and nothing else.
 pub async fn assert_agreed(app: &TestApp, vendors: &[&TestVendor]) {
     let mut theirs = BTreeSet::new();
     for vendor in vendors {
-        theirs.extend(vendor.booked().into_iter().map(|(reference, units)| format!("{reference} {units}")));
+        let id = vendor.row.id;
+        theirs.extend(
+            vendor.booked().into_iter().map(|(reference, units)| format!("{id} {reference} {units}")),
+        );
     }
-    let sql = "SELECT our_ref || ' ' || delivered_quantity AS line FROM purchases WHERE state = 'DELIVERED'";
+    let sql = "SELECT vendor_id || ' ' || our_ref || ' ' || delivered_quantity AS line FROM purchases
+        WHERE state = 'DELIVERED'";
     let ours: BTreeSet<String> = app.database.texts(sql).await.into_iter().collect();
     assert_eq!(ours, theirs, "ours and the vendors' books");
 }
