@@ -1,7 +1,7 @@
 //! The catalog: what can be bought.
 //!
 //! What lives here: products with brand, category, country and denomination; their import; the snapshot in memory from which
-//! every question about them is answered; and how many codes of each are in stock.
+//! every question about them is answered; how many codes of each are in stock, and which are delivered on demand.
 //! What is always true: a product's id is its sku; an import never touches what the operator set (status, largest quantity,
 //! instructions, expiry rule) nor price rules; the snapshot is replaced whole within 100 ms of a change, and the counters
 //! follow the stock within 200 ms.
@@ -18,6 +18,7 @@ mod rows;
 mod snapshot;
 mod stock;
 mod store;
+mod supply;
 
 pub use import::{BadRows, Files, Import, ImportRefusal, ImportReport, Progress, import};
 pub use jobs::{CATALOG_EVERY, STOCK_EVERY, watch};
@@ -29,3 +30,4 @@ pub use model::{
 pub use model::{SaleRefusal, fold, words};
 pub use queries::{Currencies, Listed, ProductFilter, ProductOrder};
 pub use snapshot::{BrokenRow, Snapshot, Tables};
+pub use supply::{Availability, Supply};

@@ -146,6 +146,11 @@ impl Live {
             .collect()
     }
 
+    /// Every product that a vendor has an offer of.
+    pub fn products(&self) -> Vec<String> {
+        self.state.load().offers.keys().cloned().collect()
+    }
+
     /// The version that is known: it grows whenever vendors or offers change.
     pub fn version(&self) -> i64 {
         self.state.load().version
