@@ -18,6 +18,7 @@ mod m08_fulfillment;
 mod m09_rates;
 mod m10_goodwill;
 mod m11_reconciliation;
+mod m14_turns;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m09_rates::Migration),
             Box::new(m10_goodwill::Migration),
             Box::new(m11_reconciliation::Migration),
+            Box::new(m14_turns::Migration),
         ]
     }
 }

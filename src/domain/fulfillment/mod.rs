@@ -9,6 +9,7 @@
 //! What is not here: settling units, which needs the wallet and is orders'; adapters (`src/vendors`).
 
 mod adapter;
+mod allowance;
 mod calls;
 mod ending;
 mod jobs;
@@ -24,13 +25,14 @@ mod statement_booking;
 mod statement_model;
 mod statement_store;
 mod store;
+mod turns;
 mod vendor;
 mod vendor_store;
 mod vendors;
 
 pub use crate::domain::vouchers::{Contents, Cost, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
-pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
+pub use calls::{Fact, Finding, Learnt, beat, call_of, leave, look, put_off, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use jobs::{VENDORS_EVERY, tend, tend_once, watch};
 pub use listing::{
@@ -43,9 +45,10 @@ pub use offers::{NewOffer, OffersReport, put_offers};
 pub use queries::{PurchaseFilter, PurchaseHistory, get_purchase, list_health, list_purchases};
 pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, reconcile};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
+pub use turns::{claim, take_turn_again};
 pub use vendor::{
-    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, Vendor,
-    VendorRefusal,
+    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Requests,
+    Sighting, TooMany, Vendor, VendorRefusal,
 };
 pub use vendors::{
     AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,

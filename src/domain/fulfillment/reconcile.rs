@@ -19,6 +19,7 @@ use super::listing::{StatementLine, Trouble};
 use super::live::{KnownVendor, Live};
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
 use super::statement_store::{self as store, Ended, Turn, When};
+use super::turns::{leave_alone, take_turn};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::{Failure, Problem};
@@ -163,7 +164,12 @@ impl Reading {
         };
         let mut from = None;
         for _ in 0..MOST_PARTS {
-            let part = self.known.vendor.statement(since, from.take()).await.map_err(failed)?;
+            take_turn(&self.ctx.deps, &self.known, 1).await?;
+            let part = self.known.vendor.statement(since, from.take()).await;
+            if let Err(Trouble::TooMany(too_many)) = &part {
+                leave_alone(&self.ctx.deps, self.known.row.id, *too_many).await?;
+            }
+            let part = part.map_err(failed)?;
             let lines = checked(part.items)?;
             report.lines += lines.len();
             self.write(&mut report, Step::Part(lines.into())).await?;

@@ -202,6 +202,12 @@ impl Worker {
                         .await;
                 }
             };
+            if purchase.sends > 1
+                && let Err(problem) = fulfillment::take_turn_again(&self.deps, &purchase).await
+            {
+                tracing::warn!(%problem, purchase = %purchase.id, "a purchase could not take its turn");
+                return self.leave_in_doubt(&purchase, "it was not sent: it had no turn").await;
+            }
             // The last thing before the call. Whoever slept may have lost it to others, who ask about it: so does this one.
             if !self.is_fresh() {
                 return self.leave_in_doubt(&purchase, "it was not sent: its worker had slept").await;
@@ -262,7 +268,7 @@ impl Worker {
 
     /// What is not known here is got by asking, by this worker or by others.
     async fn leave_in_doubt(&self, purchase: &purchases::Model, message: &str) {
-        let doubt = fulfillment::Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
+        let doubt = fulfillment::Doubt::saying(message.to_owned());
         let learnt = fulfillment::Learnt {
             kind: PurchaseCallKind::Look,
             finding: Finding::Doubt(doubt),
