@@ -5,6 +5,7 @@ mod bulk;
 mod chained;
 mod goods;
 mod outcomes;
+mod pace;
 mod policies;
 mod routes;
 mod statements;

@@ -36,6 +36,7 @@ mod store;
 mod supply;
 mod telling;
 mod ticket;
+mod turns;
 mod verdict;
 mod work;
 mod worker;
