@@ -1,7 +1,8 @@
-//! How fast the main job is: durable orders, a lone order, a catalog page, start-up and memory.
+//! How fast the main job is: durable orders, a lone order, one from a vendor, a catalog page, start-up and memory.
 //!
 //! `make bench` runs it beside a throw-away PostgreSQL with fsync on and writes benches/REPORT.md. Everything is measured in one
-//! run on one machine, so that the ratios mean something where the figures do not carry over.
+//! run on one machine, so that the ratios mean something where the figures do not carry over. The argument `vendor` has only
+//! the part of that name measured.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::float_arithmetic, clippy::as_conversions)]
 #![allow(
     clippy::integer_division,
@@ -9,6 +10,9 @@
     reason = "figures for people, settings of one run"
 )]
 #![allow(missing_docs, reason = "a program")]
+
+#[path = "main_job/vendor.rs"]
+mod vendor;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -289,6 +293,15 @@ async fn main() {
     let sqlite = Subject::prepare("SQLite", &folder.path().join("sqlite"), &file).await;
     let postgres = Subject::prepare("PostgreSQL", &folder.path().join("postgres"), &url).await;
     let script = folder.path().join("order.sql");
+    let slow = vendor::Vendor::start();
+    slow.sell_to(&folder.path().join("sqlite"), &file);
+    slow.sell_to(&folder.path().join("postgres"), &url);
+    if std::env::args().any(|argument| argument == "vendor") {
+        // For whoever works on that part alone. The servers have to hear of their vendor first.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        vendor::tell(&[slow.measure(&sqlite).await, slow.measure(&postgres).await]);
+        return;
+    }
 
     let (mut by_sqlite, mut by_postgres, mut minimal) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
@@ -324,4 +337,5 @@ async fn main() {
     println!("Durable orders through GraphQL beside pgbench:\n");
     compare("SQLite", &by_sqlite, &minimal);
     compare("PostgreSQL", &by_postgres, &minimal);
+    vendor::tell(&[slow.measure(&sqlite).await, slow.measure(&postgres).await]);
 }

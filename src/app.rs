@@ -174,6 +174,7 @@ pub fn start(deps: &Arc<Deps>) -> Work {
     work.tasks.spawn(keep("feed", with(), feed::run));
     work.tasks.spawn(keep("reconciler", with(), fulfillment::tend));
     work.tasks.spawn(keep("catalogs", with(), fulfillment::tend_catalogs));
+    work.tasks.spawn(keep("supply", with(), orders::watch_supply));
     orders::work_desks(deps).into_iter().for_each(|desk| drop(work.tasks.spawn(desk)));
     work
 }
@@ -265,6 +266,8 @@ pub async fn serve(
     if deps.find_feature::<Vault>().is_none() || !deps.feature::<Identity>().has_keys() {
         return Err(Problem::unavailable("there are no keys: run `octopus keys init`"));
     }
+    // The first answer knows already what vendors deliver.
+    orders::tell_supply(&deps);
     let work = start(&deps);
     http::serve(listener, AppState::new(deps), stop).await;
     work.end().await;

@@ -19,6 +19,7 @@ mod m09_rates;
 mod m10_goodwill;
 mod m11_reconciliation;
 mod m12_catalog_sync;
+mod m13_turns;
 
 pub use sea_orm_migration::prelude::MigratorTrait;
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m10_goodwill::Migration),
             Box::new(m11_reconciliation::Migration),
             Box::new(m12_catalog_sync::Migration),
+            Box::new(m13_turns::Migration),
         ]
     }
 }

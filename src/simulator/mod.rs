@@ -22,7 +22,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
@@ -224,6 +224,11 @@ impl Simulator {
             units: purchase.units.len(),
         })
         .collect()
+    }
+
+    /// When each of the first requests came, in order, those that it turned away for their pace included.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.0.gate.arrivals()
     }
 
     /// How many bytes of answers that are too large were taken from it.

@@ -14,7 +14,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::domain::fulfillment::{Cost, Doubt, RefusalKind, Secret, Trouble, VendorRefusal};
+use crate::domain::fulfillment::{Cost, Doubt, RefusalKind, Secret, TooMany, Trouble, VendorRefusal};
 use crate::outgoing::{Answer, CallFailure};
 
 /// Bytes of an answer about one purchase.
@@ -66,7 +66,7 @@ pub(super) fn sort(end: Result<Answer, CallFailure>) -> Reply {
 /// The answer of a question that buys nothing.
 ///
 /// # Errors
-/// `Failed`, saying what came instead.
+/// `TooMany`; `Failed`, saying what came instead.
 pub(super) fn listing(end: Result<Answer, CallFailure>) -> Result<Answer, Trouble> {
     told(sort(end))
 }
@@ -74,12 +74,15 @@ pub(super) fn listing(end: Result<Answer, CallFailure>) -> Result<Answer, Troubl
 /// The answer of a question that buys nothing, once its end is sorted.
 ///
 /// # Errors
-/// `Failed`, saying what came instead.
+/// `TooMany`; `Failed`, saying what came instead.
 pub(super) fn told(reply: Reply) -> Result<Answer, Trouble> {
     match reply {
         Reply::Success(answer) => Ok(answer),
         Reply::Rejected(answer) => Err(Trouble::Failed(format!("the vendor answered {}", answer.status))),
-        Reply::TurnedAway(refusal) => Err(Trouble::Failed(refusal.message)),
+        Reply::TurnedAway(refusal) => match too_many(&refusal) {
+            Some(too_many) => Err(Trouble::TooMany(too_many)),
+            None => Err(Trouble::Failed(refusal.message)),
+        },
         Reply::Doubtful(doubt) => Err(Trouble::Failed(doubt.message)),
     }
 }
@@ -106,7 +109,18 @@ pub(super) fn doubt(answer: &Answer, message: impl Into<String>) -> Doubt {
 }
 
 fn unclear(http_status: Option<u16>, message: impl Into<String>) -> Doubt {
-    Doubt { message: message.into(), http_status, vendor_ref: None }
+    Doubt { http_status, ..Doubt::saying(message.into()) }
+}
+
+/// What is known of a purchase when the question about it was turned away: nothing.
+pub(super) fn not_looked_at(refusal: VendorRefusal) -> Doubt {
+    let too_many = too_many(&refusal);
+    Doubt { too_many, ..Doubt::saying(refusal.message) }
+}
+
+fn too_many(refusal: &VendorRefusal) -> Option<TooMany> {
+    let retry_after_secs = refusal.retry_after_secs;
+    (refusal.kind == RefusalKind::TooMany).then_some(TooMany { retry_after_secs })
 }
 
 /// A refusal in the vendor's words, which are cut and stripped of what a terminal would obey.

@@ -8,6 +8,8 @@ mod imports;
 mod pages;
 #[path = "catalog/stock.rs"]
 mod stock;
+#[path = "catalog/supply.rs"]
+mod supply;
 
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ const PRODUCTS: &str =
         totalCount
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
         edges { cursor node { id } }
-        nodes { id name status orderable brand { slug name } country { code } stock { available maxQuantity }
+        nodes { id name status orderable brand { slug name } country { code } stock { availability available maxQuantity }
             price { unitPrice { amount currency } } }
     }
 }";
@@ -43,7 +45,7 @@ const PRODUCT: &str = "query Product($id: ID!) { product(id: $id) {
     country { id code alpha3 name currency }
     denomination { kind value { amount currency } min { amount } max { amount } step { amount } }
     requiredInputs { kind label pattern }
-    stock { available maxQuantity }
+    stock { availability available maxQuantity }
 } }";
 
 async fn product(partner: &Partner, id: &str) -> Answer {
@@ -61,7 +63,7 @@ both_databases! {
         assert_eq!(steam.text("product.discount"), "0.012");
         assert_eq!(steam.at("product.denomination"), &json!({ "kind": "FIXED",
             "value": { "amount": "50.00", "currency": "USD" }, "min": null, "max": null, "step": null }));
-        assert_eq!(steam.at("product.stock"), &json!({ "available": 200, "maxQuantity": 1000 }));
+        assert_eq!(steam.at("product.stock"), &json!({ "availability": "IN_STOCK", "available": 200, "maxQuantity": 1000 }));
         assert_eq!(steam.at("product.orderable"), true);
         assert_eq!(steam.at("product.requiredInputs"), &json!([]));
 
@@ -71,7 +73,7 @@ both_databases! {
 
         let topup = product(&partner, TOPUP_FIXED).await;
         assert_eq!(topup.text("product.requiredInputs.0.kind"), "PHONE");
-        assert_eq!(topup.at("product.stock"), &json!({ "available": 0, "maxQuantity": 0 }));
+        assert_eq!(topup.at("product.stock"), &json!({ "availability": "UNAVAILABLE", "available": 0, "maxQuantity": 0 }));
         assert_eq!(topup.at("product.orderable"), false);
         let direct = product(&partner, DIRECT_PLAYER).await;
         assert_eq!(direct.text("product.requiredInputs.0.kind"), "PLAYER_ID");

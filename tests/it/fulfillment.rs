@@ -7,6 +7,7 @@ mod chained;
 mod goods;
 mod hints;
 mod outcomes;
+mod pace;
 mod policies;
 mod routes;
 mod statements;

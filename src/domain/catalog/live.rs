@@ -4,6 +4,7 @@
 //! What is always true: a reader sees one whole snapshot; a snapshot and its version are read in one transaction.
 //! What is not here: the timer; `jobs.rs` has it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,11 @@ impl Live {
     pub fn available(&self, product_id: &str) -> i64 {
         self.snapshot.load().available(product_id)
     }
+
+    /// Takes in which products vendors deliver on demand: these, and no others.
+    pub fn mark_on_demand(&self, products: &HashSet<String>) {
+        self.stock.mark_on_demand(products);
+    }
 }
 
 /// Loads the catalog and counts the stock.
@@ -45,7 +51,7 @@ pub async fn load(database: &Database, config: &Config, now: Timestamp) -> Resul
     let tables = read_tables(&transaction).await?;
     let stock = Stock::count(&transaction, usable_after(config, now)).await?;
     transaction.rollback().await?;
-    let snapshot = Snapshot::build(tables, |product| stock.counter(product)).map_err(Problem::internal)?;
+    let snapshot = Snapshot::build(tables, |product| stock.supply(product)).map_err(Problem::internal)?;
     Ok(Live { snapshot: ArcSwap::from_pointee(snapshot), stock })
 }
 
@@ -69,7 +75,7 @@ pub async fn refresh_catalog(deps: &Deps) -> Result<(), Problem> {
     let tables = read_tables(&transaction).await?;
     transaction.rollback().await?;
     let snapshot =
-        Snapshot::build(tables, |product| live.stock.counter(product)).map_err(Problem::internal)?;
+        Snapshot::build(tables, |product| live.stock.supply(product)).map_err(Problem::internal)?;
     live.snapshot.store(Arc::new(snapshot));
     Ok(())
 }

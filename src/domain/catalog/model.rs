@@ -93,6 +93,20 @@ impl Denomination {
         }
     }
 
+    /// The least and the greatest value from `min` to `max`, where those are told; `None` if it comes in none of them.
+    pub fn between(self, min: Option<i64>, max: Option<i64>) -> Option<(i64, i64)> {
+        let (least, greatest, step) = match self {
+            Self::Fixed(value) => (value, value, 1),
+            Self::Range { min, max, step } => (min, max, step),
+        };
+        let above = min.map_or(0, |min| min.saturating_sub(least)).max(0);
+        let steps = above.saturating_add(step.saturating_sub(1)).checked_div_euclid(step)?;
+        let from = least.checked_add(steps.checked_mul(step)?)?;
+        let room = max.map_or(greatest, |max| max.min(greatest)).checked_sub(least)?;
+        let to = least.checked_add(room.checked_div_euclid(step)?.checked_mul(step)?)?;
+        (from <= to).then_some((from, to))
+    }
+
     /// Whether it comes in this value.
     pub fn contains(self, minor: i64) -> bool {
         match self {
@@ -138,7 +152,7 @@ pub struct Product {
     pub redemption_instructions: Option<String>,
     /// When a code expires, in words.
     pub expiry_rule: Option<String>,
-    /// When anything but stock last changed.
+    /// When anything but its sources last changed.
     pub updated_at: Timestamp,
 }
 
@@ -317,79 +331,5 @@ pub fn words(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn product(denomination: Denomination) -> Product {
-        let category = Arc::new(Category { slug: "gaming".into(), name: "Gaming".into(), product_count: 1 });
-        Product {
-            id: "steam_wallet_usd".into(),
-            name: "Steam Wallet USD".into(),
-            brand: Arc::new(Brand {
-                slug: "steam_wallet".into(),
-                name: "Steam Wallet".into(),
-                category: Arc::clone(&category),
-                product_count: 1,
-            }),
-            category,
-            country: Arc::new(Country {
-                code: "US".into(),
-                alpha3: "USA".into(),
-                name: "United States".into(),
-                currency: Some(Currency::USD),
-                product_count: 1,
-            }),
-            face_currency: Currency::USD,
-            denomination,
-            unit_label: None,
-            delivery: DeliveryKind::Code,
-            recipient: None,
-            discount: Decimal::ZERO,
-            status: ProductStatus::Active,
-            max_quantity: 1_000,
-            redemption_instructions: None,
-            expiry_rule: None,
-            updated_at: Timestamp::from_micros(0),
-        }
-    }
-
-    #[test]
-    fn a_fixed_product_comes_in_its_value_alone() {
-        let product = product(Denomination::Fixed(5_000));
-        let value = Money::from_minor(5_000, Currency::USD);
-        assert_eq!(product.face_value(None), Ok(value));
-        assert_eq!(product.face_value(Some("50")), Ok(value));
-        assert_eq!(product.face_value(Some("50.00")), Ok(value));
-        assert_eq!(product.face_value(Some("50.01")), Err(FaceValueRefusal::NotTheFixedValue(value)));
-        assert_eq!(product.face_value(Some("fifty")), Err(FaceValueRefusal::Malformed));
-        assert_eq!(product.face_value(Some("50.001")), Err(FaceValueRefusal::TooPrecise(Currency::USD)));
-    }
-
-    #[test]
-    fn a_range_needs_a_value_on_a_step() {
-        let product = product(Denomination::Range { min: 500, max: 2_000, step: 250 });
-        let money = |minor| Money::from_minor(minor, Currency::USD);
-        for (asked, minor) in [("5", 500), ("7.5", 750), ("20.00", 2_000)] {
-            assert_eq!(product.face_value(Some(asked)), Ok(money(minor)));
-        }
-        let (min, max, step) = (money(500), money(2_000), money(250));
-        assert_eq!(product.face_value(None), Err(FaceValueRefusal::Missing { min, max }));
-        assert_eq!(product.face_value(Some("6")), Err(FaceValueRefusal::OffStep { min, step }));
-        for outside in ["4.99", "20.01", "-5", "0"] {
-            assert_eq!(product.face_value(Some(outside)), Err(FaceValueRefusal::OutOfRange { min, max }));
-        }
-    }
-
-    #[test]
-    fn names_are_compared_without_case_and_accents() {
-        for (text, folded) in
-            [("Curaçao", "curacao"), ("SÃO TOMÉ", "sao tome"), ("Łódź", "lodz"), ("Größe", "grosse")]
-        {
-            assert_eq!(fold(text), folded);
-        }
-        assert_eq!(
-            words("1&1 Germany top-up 5-100 EUR"),
-            ["1", "1", "germany", "top", "up", "5", "100", "eur"]
-        );
-    }
-}
+#[path = "model_tests.rs"]
+mod tests;

@@ -14,6 +14,7 @@ use entity::money::Money;
 use entity::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::availability::Availability;
 use super::model::{Brand, Category, Country, KnownCurrency, Product, fold, words};
 use super::snapshot::Snapshot;
 use crate::problem::{ErrorCode, Problem};
@@ -37,7 +38,7 @@ pub struct ProductFilter {
     pub currency: Option<Currency>,
     /// Available at this face value.
     pub face_value: Option<Decimal>,
-    /// Only what own stock can deliver right now.
+    /// Only what can be ordered right now, be it from own stock or from a vendor.
     pub available_only: bool,
     /// Changed at or after this instant.
     pub updated_since: Option<Timestamp>,
@@ -258,11 +259,7 @@ impl Snapshot {
                 Money::from_decimal(value, product.face_currency)
                     .is_ok_and(|money| product.denomination.contains(money.minor))
             })
-            && (!filter.available_only || self.orderable_at(at))
-    }
-
-    fn orderable_at(&self, at: usize) -> bool {
-        self.products[at].status == entity::state::ProductStatus::Active && self.available_at(at) > 0
+            && (!filter.available_only || self.availability_at(at) != Availability::Unavailable)
     }
 
     /// A page of the brands by name: of one category, or whose name or slug contains every word searched for.

@@ -1,18 +1,18 @@
 //! The catalog in memory.
 //!
 //! What lives here: all products with what they hang on, sorted and indexed, as they were at one version of the catalog.
-//! What is always true: a snapshot is never changed, only replaced; the counters beside the products are the live ones and
-//! outlive it.
+//! What is always true: a snapshot is never changed, only replaced; what is known of the products' sources stands beside them,
+//! lives and outlives it.
 //! What is not here: who loads and replaces it (`live.rs`), and pages of it (`queries.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use entity::currency::Currency;
 use entity::money::Money;
 use entity::state::{DenominationKind, ProductStatus};
 
+use super::availability::{Availability, Supply};
 use super::model::{Brand, Category, Country, Denomination, KnownCurrency, Product, fold, words};
 
 /// What a snapshot is built from: the tables, as one transaction saw them.
@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub(super) products: Vec<Arc<Product>>,
     /// The products' folded names, in the same order.
     pub(super) names: Vec<String>,
-    counters: Vec<Arc<AtomicI64>>,
+    supplies: Vec<Arc<Supply>>,
     positions: HashMap<String, usize>,
     pub(super) by_name: Vec<usize>,
     pub(super) by_face_value: Vec<usize>,
@@ -67,11 +67,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Builds a snapshot; `counter` gives the live counter of a product.
+    /// Builds a snapshot; `supply` gives what is known of a product's sources.
     ///
     /// # Errors
     /// The row that hangs on nothing.
-    pub fn build(tables: Tables, mut counter: impl FnMut(&str) -> Arc<AtomicI64>) -> Result<Self, BrokenRow> {
+    pub fn build(tables: Tables, mut supply: impl FnMut(&str) -> Arc<Supply>) -> Result<Self, BrokenRow> {
         let parents = Parents::of(&tables);
         let mut products = Vec::with_capacity(tables.products.len());
         for row in tables.products {
@@ -81,7 +81,7 @@ impl Snapshot {
         let mut snapshot = Self {
             version: tables.version,
             names: products.iter().map(|product| fold(&product.name)).collect(),
-            counters: products.iter().map(|product| counter(&product.id)).collect(),
+            supplies: products.iter().map(|product| supply(&product.id)).collect(),
             positions: products.iter().zip(0..).map(|(product, at)| (product.id.clone(), at)).collect(),
             products,
             ..parents.lists()
@@ -161,16 +161,24 @@ impl Snapshot {
 
     /// How many codes of a product are in stock right now, over all face values.
     pub fn available(&self, id: &str) -> i64 {
-        self.positions.get(id).map_or(0, |at| self.available_at(*at))
+        self.positions.get(id).map_or(0, |at| self.supplies[*at].codes())
     }
 
-    pub(super) fn available_at(&self, at: usize) -> i64 {
-        self.counters[at].load(Ordering::Relaxed)
+    /// From where a unit of a product would come now.
+    pub fn availability(&self, product: &Product) -> Availability {
+        self.positions.get(&product.id).map_or(Availability::Unavailable, |at| self.availability_at(*at))
     }
 
-    /// Whether an order for one unit would find the product sold and a code in stock.
+    pub(super) fn availability_at(&self, at: usize) -> Availability {
+        match self.products[at].status {
+            ProductStatus::Active => self.supplies[at].availability(),
+            ProductStatus::Paused | ProductStatus::Retired => Availability::Unavailable,
+        }
+    }
+
+    /// Whether an order for one unit would find the product sold, and a source.
     pub fn orderable(&self, product: &Product) -> bool {
-        product.status == ProductStatus::Active && self.available(&product.id) > 0
+        self.availability(product) != Availability::Unavailable
     }
 
     /// The largest quantity that one order may ask for; 0 if the product cannot be ordered.

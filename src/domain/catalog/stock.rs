@@ -7,7 +7,6 @@
 //! What is not here: allocation; the order's transaction asks the database and never these counters.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::ids::StockWriterId;
@@ -17,6 +16,7 @@ use entity::timestamp::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select};
 use serde::Serialize;
 
+use super::availability::Supply;
 use crate::ctx::Database;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{begin_snapshot, engine_clock, json, rowset, statement};
@@ -32,7 +32,7 @@ const LATELY: i64 = 600_000_000;
 /// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Stock {
-    counters: Mutex<HashMap<String, Arc<AtomicI64>>>,
+    supplies: Mutex<HashMap<String, Arc<Supply>>>,
     seen: tokio::sync::Mutex<Seen>,
 }
 
@@ -116,22 +116,30 @@ impl Stock {
         let counts = count_all(transaction, usable_after).await?;
         let stock = Self::default();
         for count in &counts {
-            stock.counter(&count.product_id).store(count.available, Ordering::Relaxed);
+            stock.supply(&count.product_id).count(count.available);
         }
         let expiries = counts.into_iter().map(|count| (count.product_id, count.soonest)).collect();
         *stock.seen.lock().await = Seen { heads, looked_at, due: Due { expiries, ..Due::default() } };
         Ok(stock)
     }
 
-    /// The counter of a product; it stays the same for the life of the process.
-    pub(super) fn counter(&self, product: &str) -> Arc<AtomicI64> {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counter) = counters.get(product) {
-            return Arc::clone(counter);
+    /// What is known of a product's sources; it stays the same for the life of the process.
+    pub(super) fn supply(&self, product: &str) -> Arc<Supply> {
+        let mut supplies = self.supplies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(supply) = supplies.get(product) {
+            return Arc::clone(supply);
         }
-        let counter = Arc::new(AtomicI64::new(0));
-        counters.insert(product.to_owned(), Arc::clone(&counter));
-        counter
+        let supply = Arc::<Supply>::default();
+        supplies.insert(product.to_owned(), Arc::clone(&supply));
+        supply
+    }
+
+    /// Marks the products that vendors deliver on demand, and no others.
+    pub(super) fn mark_on_demand(&self, products: &HashSet<String>) {
+        let supplies = self.supplies.lock().unwrap_or_else(PoisonError::into_inner);
+        for (product, supply) in &*supplies {
+            supply.mark(products.contains(product));
+        }
     }
 
     /// Applies what was written since the last look, and counts again where codes have run out of time. Tells whether any
@@ -163,7 +171,7 @@ impl Stock {
         transaction.rollback().await?;
 
         for moved in moves.iter().filter(|moved| !recount.contains(moved.product_id.as_str())) {
-            self.counter(&moved.product_id).fetch_add(moved.delta, Ordering::Relaxed);
+            self.supply(&moved.product_id).move_by(moved.delta);
         }
         let mut found: HashMap<String, Count> =
             counts.into_iter().map(|count| (count.product_id.clone(), count)).collect();
@@ -171,7 +179,7 @@ impl Stock {
         for product in recount {
             let count = found.remove(&product);
             let available = count.as_ref().map_or(0, |count| count.available);
-            self.counter(&product).store(available, Ordering::Relaxed);
+            self.supply(&product).count(available);
             seen.due.counted(&product, usable_after, count.map(|count| count.soonest));
         }
         seen.heads.extend(heads);

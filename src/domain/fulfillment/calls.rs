@@ -13,10 +13,11 @@ use entity::state::{PurchaseCallKind, PurchaseState};
 use entity::timestamp::Timestamp;
 use entity::{purchase_calls, purchases};
 
+use super::allowance;
 use super::live::{KnownVendor, Live};
-use super::model::{Unfound, next_look};
+use super::model::{Unfound, next_look, rest_secs};
 use super::store::{self, Suspension};
-use super::vendor::{Delivery, Doubt, Outcome, PurchaseRequest, Recipient, Sighting, VendorRefusal};
+use super::vendor::{Delivery, Doubt, Outcome, PurchaseRequest, Recipient, Sighting, TooMany, VendorRefusal};
 use crate::ctx::Deps;
 use crate::domain::vouchers::Cost;
 use crate::problem::Problem;
@@ -50,6 +51,16 @@ pub struct Learnt {
     pub finding: Finding,
     /// How long the call took, in microseconds.
     pub duration_micros: i64,
+}
+
+impl Learnt {
+    /// That the vendor was asked too often, if that is what it said.
+    const fn too_many(&self) -> Option<TooMany> {
+        match &self.finding {
+            Finding::Doubt(doubt) => doubt.too_many,
+            _ => None,
+        }
+    }
 }
 
 /// What a call came to.
@@ -102,8 +113,8 @@ pub async fn look(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
 }
 
 fn unsaid(kind: PurchaseCallKind, message: &str) -> Learnt {
-    let doubt = Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
-    Learnt { kind, finding: Finding::Doubt(doubt), duration_micros: 0 }
+    let finding = Finding::Doubt(Doubt::saying(message.to_owned()));
+    Learnt { kind, finding, duration_micros: 0 }
 }
 
 fn micros_since(begin: Instant) -> i64 {
@@ -131,7 +142,7 @@ fn refused(known: &KnownVendor, purchase: &purchases::Model, refusal: VendorRefu
         return Finding::Fact(Fact::Refused(refusal));
     }
     let message = format!("sent again, it was refused: {}", refusal.message);
-    Finding::Doubt(Doubt { message, http_status: None, vendor_ref: None })
+    Finding::Doubt(Doubt::saying(message))
 }
 
 /// A delivery, unless it is none that this purchase can have had.
@@ -146,7 +157,7 @@ fn made(purchase: &purchases::Model, delivery: Delivery) -> Finding {
         return Finding::Fact(Fact::Delivered(delivery));
     };
     let vendor_ref = Some(delivery.vendor_ref);
-    Finding::Doubt(Doubt { message: wrong.to_owned(), http_status: None, vendor_ref })
+    Finding::Doubt(Doubt { vendor_ref, ..Doubt::saying(wrong.to_owned()) })
 }
 
 fn found(known: &KnownVendor, purchase: &purchases::Model, sighting: Sighting, now: Timestamp) -> Finding {
@@ -202,7 +213,9 @@ pub async fn put_off(
         at: now,
         ..call_of(purchase, learnt.kind, outcome, &suspension.message)
     };
-    let is_failure = matches!(learnt.finding, Finding::Doubt(_)) && purchase.ended_at.is_none();
+    let too_many = learnt.too_many();
+    let is_doubt = matches!(learnt.finding, Finding::Doubt(_));
+    let is_failure = is_doubt && too_many.is_none() && purchase.ended_at.is_none();
     let task = purchase.clone();
     write::<_, Problem, _>(deps, move |transaction| {
         let (purchase, suspension, call) = (task.clone(), suspension.clone(), call.clone());
@@ -212,6 +225,9 @@ pub async fn put_off(
             };
             store::suspend(transaction, &locked, &suspension).await?;
             store::record_call(transaction, &call).await?;
+            if let Some(too_many) = too_many {
+                allowance::rest(transaction, purchase.vendor_id, rest_secs(too_many)).await?;
+            }
             if is_failure {
                 let subject = (purchase.vendor_id, purchase.product_id.as_str());
                 super::vendor_store::count_failure(transaction, now, subject, &suspension.message).await?;
@@ -228,7 +244,9 @@ fn suspension(
     learnt: &Learnt,
     now: Timestamp,
 ) -> Suspension {
-    let looks = purchase.looks + i32::from(learnt.kind == PurchaseCallKind::Look);
+    // A question that was turned away for its pace was none.
+    let is_look = learnt.kind == PurchaseCallKind::Look && learnt.too_many().is_none();
+    let looks = purchase.looks + i32::from(is_look);
     let (not_found, since, vendor_ref, message) = match &learnt.finding {
         Finding::NotFound(times, since) => {
             (*times, Some(*since), None, "the vendor does not know it yet".to_owned())
@@ -313,26 +331,6 @@ pub async fn leave(deps: &Arc<Deps>, worker: entity::ids::WorkerId) -> Result<()
     write::<_, Problem, _>(deps, move |transaction| {
         let deps = Arc::clone(&task);
         Box::pin(async move { Ok(store::leave(&deps, transaction, worker).await?) })
-    })
-    .await
-}
-
-/// Takes over purchases that have to be asked about.
-///
-/// # Errors
-/// What the database says.
-pub async fn claim(
-    deps: &Arc<Deps>,
-    worker: entity::ids::WorkerId,
-    most: i32,
-) -> Result<Vec<purchases::Model>, Problem> {
-    if !store::is_anything_due(deps, worker).await? {
-        return Ok(Vec::new());
-    }
-    let task = Arc::clone(deps);
-    write::<_, Problem, _>(deps, move |transaction| {
-        let deps = Arc::clone(&task);
-        Box::pin(async move { Ok(store::claim_due(&deps, transaction, worker, most).await?) })
     })
     .await
 }

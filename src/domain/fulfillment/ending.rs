@@ -12,17 +12,13 @@ use entity::state::{AttemptOutcome, PurchaseCallKind, PurchaseEnd, PurchaseState
 use entity::timestamp::Timestamp;
 use sea_orm::DbErr;
 
+use super::allowance;
 use super::calls::watched_until;
-use super::model::resolves_by;
+use super::model::{resolves_by, rest_secs};
 use super::store::{self, Ending};
-use super::vendor::{RefusalKind, VendorRefusal};
+use super::vendor::{RefusalKind, TooMany, VendorRefusal};
 use super::vendor_store;
 use crate::store::Transaction;
-
-/// For how many seconds a vendor is left alone that says only that it is asked too often.
-const REST_SECS: i64 = 1;
-/// The longest that a vendor may ask to be left alone, in seconds.
-const LONGEST_REST_SECS: u64 = 300;
 
 /// A purchase that this transaction has locked, with its units' parts.
 #[derive(Debug)]
@@ -222,9 +218,8 @@ pub async fn record_fact(
     match sign {
         Sign::Silent => Ok(()),
         Sign::Refused(VendorRefusal { kind: RefusalKind::TooMany, retry_after_secs, .. }) => {
-            let secs = retry_after_secs.map(|secs| secs.min(LONGEST_REST_SECS));
-            let secs = secs.and_then(|secs| i64::try_from(secs).ok()).unwrap_or(REST_SECS);
-            vendor_store::rest(transaction, purchase.vendor_id, secs).await
+            let too_many = TooMany { retry_after_secs: *retry_after_secs };
+            allowance::rest(transaction, purchase.vendor_id, rest_secs(too_many)).await
         }
         Sign::Refused(refusal) if refusal.kind.is_passing() => {
             vendor_store::count_failure(transaction, now, subject, &refusal.message).await

@@ -13,6 +13,7 @@ use entity::state::{DeliveryKind, RecipientKind};
 use entity::timestamp::Timestamp;
 use serde::Serialize;
 
+use super::vendor::TooMany;
 use crate::domain::vouchers::Cost;
 
 /// Why a question that buys nothing has no answer.
@@ -21,6 +22,9 @@ pub enum Trouble {
     /// The vendor has no such thing; its capabilities say so.
     #[error("the vendor cannot tell")]
     Unsupported,
+    /// It is asked too often; worth another try when it has been left alone.
+    #[error("the vendor asks us to slow down")]
+    TooMany(TooMany),
     /// It failed; worth another try later.
     #[error("{0}")]
     Failed(String),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use entity::ids::VendorId;
-use entity::state::{OfferStatus, VendorStatus};
+use entity::state::{DeliveryKind, OfferStatus, VendorStatus};
 use entity::timestamp::Timestamp;
 use entity::{offer_costs, offers, vendors};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
@@ -48,6 +48,27 @@ impl KnownVendor {
     /// How many units a purchase there may have.
     pub fn largest_batch(&self) -> i32 {
         self.row.largest_batch.min(self.capabilities.largest_batch)
+    }
+
+    /// How many requests it takes to send a purchase of goods that reach their user in a way.
+    pub fn requests_of_purchase(&self, delivery: DeliveryKind) -> i32 {
+        let requests = self.capabilities.requests;
+        match delivery {
+            DeliveryKind::Code => requests.purchase,
+            DeliveryKind::Direct | DeliveryKind::Topup => requests.purchase + requests.recipient,
+        }
+    }
+
+    /// How many requests it takes to ask what became of a purchase: none where it cannot be asked.
+    pub fn requests_of_look(&self) -> i32 {
+        let requests = self.capabilities.requests;
+        if self.capabilities.query_by_reference {
+            requests.look
+        } else if self.capabilities.idempotent_create {
+            requests.purchase + requests.recipient
+        } else {
+            0
+        }
     }
 
     /// Whether it is bought from: by the operator's word, and because what is unknown there can ever become known.
@@ -144,6 +165,11 @@ impl Live {
                 state.vendors.get(&offer.row.vendor_id).map(|vendor| (Arc::clone(vendor), offer.clone()))
             })
             .collect()
+    }
+
+    /// Every product that a vendor has an offer of.
+    pub fn products(&self) -> Vec<String> {
+        self.state.load().offers.keys().cloned().collect()
     }
 
     /// The version that is known: it grows whenever vendors or offers change.

@@ -9,6 +9,7 @@
 //! What is not here: settling units, which needs the wallet and is orders'; adapters (`src/vendors`).
 
 mod adapter;
+mod allowance;
 mod calls;
 mod ending;
 mod hints;
@@ -19,6 +20,7 @@ mod model;
 mod offer_file;
 mod offers;
 mod offers_store;
+mod pace;
 mod queries;
 mod reconcile;
 mod sourcing;
@@ -38,7 +40,7 @@ mod vendors;
 
 pub use crate::domain::vouchers::{Contents, Cost, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
-pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
+pub use calls::{Fact, Finding, Learnt, beat, call_of, leave, look, put_off, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use hints::{HintRefusal, take_hint};
 pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
@@ -50,6 +52,7 @@ pub use live::{KnownOffer, KnownVendor, Live, refresh};
 pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
 pub use offer_file::{BadOffer, read_offers};
 pub use offers::{NewOffer, OffersReport, put_offers};
+pub use pace::{claim, take_turn_again};
 pub use queries::{
     PurchaseFilter, PurchaseHistory, count_vanished, get_purchase, list_health, list_purchases,
 };
@@ -59,8 +62,8 @@ pub use sync::{list_syncs, sync};
 pub use sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
 pub use turns::LastReading;
 pub use vendor::{
-    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, Vendor,
-    VendorRefusal,
+    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Requests,
+    Sighting, TooMany, Vendor, VendorRefusal,
 };
 pub use vendors::{
     AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,

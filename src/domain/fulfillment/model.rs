@@ -17,6 +17,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::listing::CostRule;
+use super::vendor::TooMany;
 use crate::domain::vouchers::Cost;
 
 /// Digits behind the point of costs.
@@ -35,6 +36,10 @@ const RETRY_AFTER_SECS: [i64; 7] = [1, 2, 5, 10, 30, 60, 120];
 const MOST_SENDS: i32 = 2;
 /// How long, beyond a vendor's settle window, a purchase may be in doubt before a person has to decide.
 const PATIENCE_SECS: i64 = 600;
+/// For how many seconds a vendor is left alone that says only that it is asked too often.
+const REST_SECS: i64 = 1;
+/// The longest that a vendor may ask to be left alone, in seconds.
+const LONGEST_REST_SECS: i64 = 300;
 
 impl CostRule {
     /// What a unit of a face value costs, rounded half up at scale 6; `None` if that is beyond what can be counted.
@@ -249,6 +254,12 @@ pub fn circuit_open_secs(failures: i32) -> i64 {
     let (first, most) = CIRCUIT_OPEN_SECS;
     let Ok(beyond) = u32::try_from(failures - CIRCUIT_OPENS_AT) else { return 0 };
     2_i64.checked_pow(beyond).and_then(|times| first.checked_mul(times)).map_or(most, |secs| secs.min(most))
+}
+
+/// For how long a vendor is left alone that was asked too often, in seconds.
+pub fn rest_secs(too_many: TooMany) -> i64 {
+    let told = too_many.retry_after_secs.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX));
+    told.map_or(REST_SECS, |secs| secs.min(LONGEST_REST_SECS))
 }
 
 /// When a vendor is asked next about a purchase in doubt, after so many looks.

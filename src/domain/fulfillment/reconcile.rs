@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::listing::{StatementLine, Trouble};
 use super::live::{KnownVendor, Live};
+use super::pace;
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
 use super::statement_store as store;
 use super::turns::{self, Ended, Listing, Turn, When};
@@ -163,7 +164,12 @@ impl Reading {
         };
         let mut from = None;
         for _ in 0..MOST_PARTS {
-            let part = self.known.vendor.statement(since, from.take()).await.map_err(failed)?;
+            pace::take_turn(&self.ctx.deps, &self.known, 1).await?;
+            let part = self.known.vendor.statement(since, from.take()).await;
+            if let Err(Trouble::TooMany(too_many)) = &part {
+                pace::leave_alone(&self.ctx.deps, self.known.row.id, *too_many).await?;
+            }
+            let part = part.map_err(failed)?;
             let lines = checked(part.items)?;
             report.lines += lines.len();
             self.write(&mut report, Step::Part(lines.into())).await?;

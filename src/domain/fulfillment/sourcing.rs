@@ -15,11 +15,12 @@ use entity::timestamp::Timestamp;
 use entity::{orders, purchases, vendor_health};
 use sea_orm::DbErr;
 
+use super::allowance::Allowance;
 use super::live::{KnownOffer, KnownVendor, Live};
 use super::model::{CIRCUIT_OPENS_AT, Candidate, Plan, Prospect, Skip, our_ref, plan, resolves_by};
 use super::store;
 use super::vendor::RefusalKind;
-use super::vendor_store::{self, Allowance, Limits};
+use super::vendor_store;
 use crate::ctx::Deps;
 use crate::domain::vouchers::Cost;
 use crate::store::Transaction;
@@ -146,7 +147,8 @@ struct Seller {
     known: Arc<KnownVendor>,
     offer: KnownOffer,
     candidate: Candidate,
-    allowance: Option<Allowance>,
+    /// How many purchases it takes now, by its limits; `None` if it is not asked.
+    allowance: Option<(Allowance, i32)>,
     used: i32,
 }
 
@@ -158,11 +160,11 @@ impl Seller {
 
     /// How many units it takes now: one where it is tried again after failing.
     fn capacity(&self) -> i32 {
-        let requests = self.allowance.map_or(0, |allowance| allowance.requests - self.used).max(0);
+        let purchases = self.allowance.map_or(0, |(_, purchases)| purchases - self.used).max(0);
         if self.candidate.failures >= CIRCUIT_OPENS_AT {
-            return requests.min(1).min(1 - self.used.min(1));
+            return purchases.min(1).min(1 - self.used.min(1));
         }
-        requests.saturating_mul(self.batch())
+        purchases.saturating_mul(self.batch())
     }
 }
 
@@ -193,8 +195,10 @@ impl Sourcing<'_> {
         store::insert_purchases(self.transaction, &sourced.purchases, &attempts, self.now).await?;
         for seller in sellers.iter().filter(|seller| seller.used > 0) {
             let vendor = seller.known.row.id;
-            if let Some(allowance) = seller.allowance {
-                vendor_store::use_allowance(self.transaction, vendor, allowance, seller.used).await?;
+            if let Some((allowance, _)) = seller.allowance {
+                let requests = seller.known.requests_of_purchase(self.sold.delivery);
+                let requests = seller.used.saturating_mul(requests);
+                allowance.take(self.transaction, &seller.known, requests).await?;
             }
             if seller.candidate.failures >= CIRCUIT_OPENS_AT {
                 let secs = i64::from(seller.known.row.timeout_ms).div_euclid(1_000) + 1;
@@ -222,15 +226,16 @@ impl Sourcing<'_> {
             let is_asked = !plan(1, 0, self.sold.price_base, std::slice::from_ref(&candidate), self.now)
                 .from_vendors
                 .is_empty();
-            let limits =
-                Limits { per_second: known.row.requests_per_second, at_once: known.row.concurrent_requests };
-            let allowance = match is_asked {
-                true => Some(vendor_store::lock_allowance(self.transaction, known.row.id, limits).await?),
-                false => None,
-            };
+            let allowance = if is_asked { Some(self.allowance(&known).await?) } else { None };
             sellers.push(Seller { known, offer, candidate, allowance, used: 0 });
         }
         Ok(sellers)
+    }
+
+    async fn allowance(&self, known: &KnownVendor) -> Result<(Allowance, i32), DbErr> {
+        let allowance = Allowance::lock(self.transaction, known).await?;
+        let requests = known.requests_of_purchase(self.sold.delivery);
+        Ok((allowance, allowance.purchases(self.transaction, known, requests, self.now).await?))
     }
 
     /// The units by what was tried for them.

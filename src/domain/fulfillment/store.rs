@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{
-    ColumnKind, Rows, Transaction, database_clock, expect_all, insert, json, rowset, statement,
+    ColumnKind, Rows, Transaction, database_clock, engine_clock, expect_all, insert, json, rowset, statement,
 };
 
 /// How long a worker is taken to live after it was last heard of, in microseconds.
@@ -165,19 +165,26 @@ pub(super) async fn find_past_attempts(
     PastAttempt::find_by_statement(select).all(transaction).await
 }
 
-/// Whether anything is to be asked: a read without a lock, so that an idle worker never takes the writer.
-pub(super) async fn is_anything_due(deps: &Deps, worker: WorkerId) -> Result<bool, DbErr> {
+/// The vendors that are to be asked about something, and take a question now: a read without a lock, so that a worker who has
+/// nothing to ask never takes the writer.
+pub(super) async fn find_vendors_to_ask(deps: &Deps, worker: WorkerId) -> Result<Vec<VendorId>, DbErr> {
     let reader = &deps.database.reader;
-    let sql = format!("SELECT 1 AS one FROM purchases p WHERE {} LIMIT 1", due(deps));
+    let clock = engine_clock(reader.get_database_backend());
+    let sql = format!(
+        "SELECT l.vendor_id FROM vendor_limits l WHERE l.free_at <= {clock} AND l.looks_free_at <= {clock}
+         AND EXISTS (SELECT 1 FROM purchases p WHERE p.vendor_id = l.vendor_id AND {}) ORDER BY l.vendor_id",
+        due(deps)
+    );
     let select = statement(reader.get_database_backend(), sql, due_values(deps, worker));
-    Ok(reader.query_one_raw(select).await?.is_some())
+    reader.query_all_raw(select).await?.iter().map(|row| row.try_get("", "vendor_id")).collect()
 }
 
-/// Takes over purchases whose time has come, and those whose worker is gone; what was on its way is in doubt from here on.
+/// Takes over purchases of a vendor whose time has come, and those whose worker is gone; what was on its way is in doubt from
+/// here on.
 pub(super) async fn claim_due(
     deps: &Deps,
     transaction: &Transaction,
-    worker: WorkerId,
+    (vendor, worker): (VendorId, WorkerId),
     most: i32,
 ) -> Result<Vec<purchases::Model>, DbErr> {
     let backend = transaction.get_database_backend();
@@ -186,11 +193,13 @@ pub(super) async fn claim_due(
         "UPDATE purchases SET worker_id = $2, epoch = epoch + 1,
             next_at = CASE WHEN ended_at IS NULL THEN NULL ELSE $1 + 60000000 END,
             state = CASE WHEN state = 'SENDING' THEN 'UNKNOWN' ELSE state END
-         WHERE id IN (SELECT p.id FROM purchases p WHERE {} ORDER BY p.next_at, p.id LIMIT {most} {locking})
+         WHERE id IN (SELECT p.id FROM purchases p WHERE p.vendor_id = $3 AND {} ORDER BY p.next_at, p.id
+            LIMIT {most} {locking})
          RETURNING *",
         due(deps)
     );
-    let claim = statement(backend, sql, due_values(deps, worker));
+    let [now, worker] = due_values(deps, worker);
+    let claim = statement(backend, sql, [now, worker, vendor.to_string().into()]);
     purchases::Entity::find().from_raw_sql(claim).all(transaction).await
 }
 

@@ -17,10 +17,11 @@ use entity::timestamp::Timestamp;
 use sea_orm::DbErr;
 use serde_json::json;
 
-use super::listing::Listed;
+use super::listing::{Listed, Trouble};
 use super::live::{KnownVendor, Live};
 use super::offers;
 use super::offers_store::{insert_costs, refresh_offers};
+use super::pace;
 use super::sync_listing::Listing;
 use super::sync_model::{Change, Plan, PlannedOffer, Present, plan};
 use super::sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
@@ -131,7 +132,11 @@ impl Reading {
         let failed = |reason: String| Failure::Refused(SyncRefusal::Failed(reason));
         let (mut items, mut from) = (Vec::new(), None);
         for _ in 0..MOST_PARTS {
+            pace::take_turn(&self.ctx.deps, &self.known, 1).await?;
             let part = self.known.vendor.catalog(from.take()).await;
+            if let Err(Trouble::TooMany(too_many)) = &part {
+                pace::leave_alone(&self.ctx.deps, self.known.row.id, *too_many).await?;
+            }
             let part = part.map_err(|trouble| failed(trouble.to_string()))?;
             items.extend(part.items);
             told(SyncProgress::Read(items.len(), part.total));

@@ -15,6 +15,17 @@ use futures_util::future::BoxFuture;
 use super::listing::{BadHint, Hint, HintedPurchase, Listed, Part, StatementLine, Trouble};
 use crate::domain::vouchers::{Contents, Cost, Secret};
 
+/// How many requests it takes, in the ordinary course, to ask a vendor for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    /// To buy.
+    pub purchase: i32,
+    /// More, to buy for a recipient.
+    pub recipient: i32,
+    /// To ask what became of a purchase.
+    pub look: i32,
+}
+
 /// What a vendor's interface can do, by its documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -36,8 +47,10 @@ pub struct Capabilities {
     pub largest_batch: i32,
     /// How many requests a second it takes; an account may set less.
     pub requests_per_second: u32,
-    /// How many requests at once it takes; an account may set less.
+    /// How many calls at once it takes; an account may set less.
     pub concurrent_requests: u32,
+    /// How many requests each of them is.
+    pub requests: Requests,
     /// How what it sells reaches its user.
     pub delivers: &'static [DeliveryKind],
 }
@@ -186,6 +199,22 @@ pub struct Doubt {
     pub http_status: Option<u16>,
     /// The vendor's own name for the purchase, if it told one all the same.
     pub vendor_ref: Option<String>,
+    /// That the vendor was asked too often, if that is why: it says nothing of how the vendor is.
+    pub too_many: Option<TooMany>,
+}
+
+impl Doubt {
+    /// A doubt of which nothing is known but what was seen.
+    pub const fn saying(message: String) -> Self {
+        Self { message, http_status: None, vendor_ref: None, too_many: None }
+    }
+}
+
+/// The vendor was asked too often, and wants to be left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    /// For how many seconds; `None` if it does not say.
+    pub retry_after_secs: Option<u64>,
 }
 
 /// What became of a purchase that was sent.

@@ -1,98 +1,18 @@
-//! Vendors' limits and health in the database.
+//! Vendors' offers and health in the database.
 //!
-//! What lives here: the statements that count what a vendor is asked, and how it has answered.
-//! What is always true: what is asked of a vendor at once is counted under the lock of its one row, whichever process asks; a
-//! vendor that answers well costs no writing.
-//! What is not here: purchases (`store.rs`), and what follows from a failure (`model.rs`).
+//! What lives here: the statements that write what vendors sell, and count how they have answered.
+//! What is always true: a vendor that answers well costs no writing.
+//! What is not here: purchases (`store.rs`), limits (`allowance.rs`), and what follows from a failure (`model.rs`).
 
 use std::collections::HashMap;
 
 use entity::ids::VendorId;
 use entity::timestamp::Timestamp;
 use entity::vendor_health;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Value,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::model::{CIRCUIT_OPENS_AT, circuit_open_secs};
-use crate::store::{Transaction, engine_clock, statement};
-
-/// How many more requests a vendor takes at this moment: by its rate, and by how many are under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
-    /// Requests a second.
-    pub(super) per_second: i32,
-    /// Requests at once.
-    pub(super) at_once: i32,
-}
-
-/// A vendor's limits, its row locked until the transaction ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Allowance {
-    /// How many requests may be made now.
-    pub(super) requests: i32,
-    base: i64,
-    interval: i64,
-}
-
-/// Locks a vendor's limits and tells how many requests they leave. The rate goes by the database engine's own clock, whatever a
-/// test makes of time: the vendor's does.
-pub(super) async fn lock_allowance(
-    transaction: &Transaction,
-    vendor: VendorId,
-    limits: Limits,
-) -> Result<Allowance, DbErr> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        free_at: i64,
-        present: i64,
-        under_way: i64,
-    }
-    let backend = transaction.get_database_backend();
-    let locking = if backend == DbBackend::Postgres { "FOR UPDATE OF l" } else { "" };
-    // The count comes after the lock: a subquery beside FOR UPDATE would see what was before it.
-    let lock = format!(
-        "SELECT l.free_at, {} AS present, CAST(0 AS BIGINT) AS under_way FROM vendor_limits l WHERE l.vendor_id = $1 {locking}",
-        engine_clock(backend)
-    );
-    let id: Value = vendor.to_string().into();
-    let found = Row::find_by_statement(statement(backend, lock, [id.clone()])).one(transaction).await?;
-    let row = found.ok_or_else(|| DbErr::RecordNotFound(format!("the limits of {vendor}")))?;
-    let count = "SELECT CAST(0 AS BIGINT) AS free_at, CAST(0 AS BIGINT) AS present, count(*) AS under_way
-         FROM purchases WHERE vendor_id = $1 AND state = 'SENDING' AND ended_at IS NULL";
-    let counted = Row::find_by_statement(statement(backend, count, [id])).one(transaction).await?;
-    let under_way = counted.map_or(0, |row| row.under_way);
-    let interval = 1_000_000_i64.div_euclid(i64::from(limits.per_second.max(1)));
-    let burst = i64::from(limits.per_second).div_euclid(5).max(1);
-    let base = row.free_at.max(row.present - (burst - 1) * interval);
-    let by_rate = (row.present + interval - base).div_euclid(interval.max(1)).max(0);
-    let at_once = (i64::from(limits.at_once) - under_way).max(0);
-    let requests = i32::try_from(by_rate.min(at_once)).unwrap_or(i32::MAX);
-    Ok(Allowance { requests, base, interval })
-}
-
-/// Uses up requests of an allowance.
-pub(super) async fn use_allowance(
-    transaction: &Transaction,
-    vendor: VendorId,
-    allowance: Allowance,
-    requests: i32,
-) -> Result<(), DbErr> {
-    let free_at = allowance.base + i64::from(requests) * allowance.interval;
-    let sql = "UPDATE vendor_limits SET free_at = $2 WHERE vendor_id = $1";
-    let values = [vendor.to_string().into(), free_at.into()];
-    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
-}
-
-/// Leaves a vendor alone for so many seconds, because it asked for it.
-pub(super) async fn rest(transaction: &Transaction, vendor: VendorId, secs: i64) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let until = format!("{} + $2", engine_clock(backend));
-    let sql =
-        format!("UPDATE vendor_limits SET free_at = {until} WHERE vendor_id = $1 AND free_at < {until}");
-    let values = [vendor.to_string().into(), secs.saturating_mul(1_000_000).into()];
-    transaction.execute_raw(statement(backend, sql, values)).await.map(drop)
-}
+use crate::store::{Transaction, statement};
 
 /// How vendors have answered of late: of each the row of the vendor as a whole, and that of one product.
 pub(super) async fn find_health(

@@ -35,8 +35,10 @@ mod settle;
 mod snapshot;
 mod sold;
 mod store;
+mod supply;
 mod telling;
 mod ticket;
+mod turns;
 mod verdict;
 mod work;
 mod worker;
@@ -54,4 +56,5 @@ pub use replace::{ReplaceRefusal, ReplaceVoucher, Replaced, find_replacements, r
 pub use resolve::{Resolve, ResolveRefusal, Verdict, resolve};
 pub use reveal::{CodesWanted, MOST_CODES, find_units_of_codes, reveal};
 pub use snapshot::OrderedProduct;
+pub use supply::{tell as tell_supply, watch as watch_supply};
 pub use worker::{Bell, Worker, run as work_orders};

@@ -26,7 +26,8 @@ pub fn sold<'a>(ctx: &Ctx, order: &'a orders::Model, delivery: DeliveryKind) -> 
     }
 }
 
-fn in_base(ctx: &Ctx, price: Money) -> Option<i64> {
+/// A price in the base currency, at scale 6; `None` without a rate.
+pub fn in_base(ctx: &Ctx, price: Money) -> Option<i64> {
     let rate = exchange_rate(ctx, price.currency, BASE)?.rate;
     converted(price.minor, price.currency.minor_units(), rate)
 }

@@ -7,8 +7,8 @@
 //! What is not here: what is done for an order (`work.rs`), and what follows from a fact (`conclude.rs`).
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use entity::ids::{StockWriterId, WorkerId};
@@ -22,6 +22,7 @@ use super::conclude::{Next, conclude};
 use super::jobs;
 use super::news::Witness;
 use super::recipient;
+use super::turns::Turns;
 use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::feed;
@@ -63,6 +64,8 @@ pub struct Worker {
     id: WorkerId,
     writers: Vec<StockWriterId>,
     turn: AtomicUsize,
+    /// Whose orders vendors were asked for.
+    turns: Mutex<Turns>,
     begun: Instant,
     /// When its last sign of life was written, in milliseconds since it began.
     beaten: AtomicU64,
@@ -85,6 +88,7 @@ impl Worker {
             id,
             writers,
             turn: AtomicUsize::new(0),
+            turns: Mutex::default(),
             begun: Instant::now(),
             beaten: AtomicU64::new(0),
             calls: TaskTracker::new(),
@@ -148,12 +152,15 @@ impl Worker {
 
     async fn work_on_orders(self: &Arc<Self>) -> Result<usize, Problem> {
         let mut worked = 0;
-        for lease in jobs::lease(&self.deps).await? {
-            match jobs::work_on_leased(&self.deps, self.writer(), self.id, lease).await {
+        let mut waiting = jobs::find_waiting(&self.deps).await?;
+        self.turns().sort(&mut waiting);
+        for lease in jobs::lease(&self.deps, waiting).await? {
+            match jobs::work_on_leased(&self.deps, self.writer(), self.id, &lease).await {
                 Ok(done) => {
                     worked += usize::from(done.something);
                     if !done.purchases.is_empty() {
                         crash::pass(Place::PurchasesRecorded);
+                        self.turns().serve(&lease.waiting);
                     }
                     for purchase in done.purchases {
                         self.begin(purchase.clone(), Arc::clone(self).send(purchase));
@@ -161,7 +168,7 @@ impl Worker {
                 }
                 // An order that cannot be worked on keeps its lease, and so waits; the others do not wait with it.
                 Err(problem) => {
-                    tracing::error!(%problem, order = %lease.order(), "an order cannot be worked on");
+                    tracing::error!(%problem, order = %lease.waiting.id, "an order cannot be worked on");
                 }
             }
         }
@@ -169,6 +176,10 @@ impl Worker {
             feed::wake(&self.deps);
         }
         Ok(worked)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn take_over(self: &Arc<Self>) -> Result<usize, Problem> {
@@ -210,6 +221,12 @@ impl Worker {
                         .await;
                 }
             };
+            if purchase.sends > 1
+                && let Err(problem) = fulfillment::take_turn_again(&self.deps, &purchase).await
+            {
+                tracing::warn!(%problem, purchase = %purchase.id, "a purchase could not take its turn");
+                return self.leave_in_doubt(&purchase, "it was not sent: it had no turn").await;
+            }
             // The last thing before the call. Whoever slept may have lost it to others, who ask about it: so does this one.
             if !self.is_fresh() {
                 return self.leave_in_doubt(&purchase, "it was not sent: its worker had slept").await;
@@ -278,7 +295,7 @@ impl Worker {
 
     /// What is not known here is got by asking, by this worker or by others.
     async fn leave_in_doubt(&self, purchase: &purchases::Model, message: &str) {
-        let doubt = fulfillment::Doubt { message: message.to_owned(), http_status: None, vendor_ref: None };
+        let doubt = fulfillment::Doubt::saying(message.to_owned());
         let learnt = fulfillment::Learnt {
             kind: PurchaseCallKind::Look,
             finding: Finding::Doubt(doubt),

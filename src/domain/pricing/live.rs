@@ -129,6 +129,11 @@ impl Live {
         Some(ExchangeRate { rate, source, as_of, stale })
     }
 
+    /// The versions of the rates and of the rules.
+    pub fn versions(&self) -> (i64, i64) {
+        (self.rates.load().version, self.rules.load().version)
+    }
+
     /// How old a rate may be, in seconds; `None` without limit.
     pub(super) fn max_age_secs(&self) -> Option<u32> {
         self.rates.load().max_age_secs

@@ -37,7 +37,7 @@ pub use poll::{PollRefusal, PollReport, poll_rates};
 pub use poll_model::Jump;
 pub use provider::{NoQuotation, Provider, Quotation, RateProvider};
 pub use queries::{find_charge, find_charges, require_reader};
-pub use quote::{Price, draft_charge, price};
+pub use quote::{Price, draft_charge, list_price, price};
 pub use rate_status::{Age, PollStatus, RateStatus, RatesStatus, RefusedRate, rates_status};
 pub use refusals::{ChargeRefusal, PriceRefusal};
 pub use rules::{RuleRefusal, RuleTarget, RuleValue, list_rules, remove_rule, set_rule};

@@ -205,8 +205,8 @@ pub struct Rule {
 /// What rules are about, for one product.
 #[derive(Debug, Clone, Copy)]
 pub struct Subjects<'a> {
-    /// The partner who buys.
-    pub partner: PartnerId,
+    /// The partner who buys; `None` for what holds where no partner's rule does.
+    pub partner: Option<PartnerId>,
     /// The product's id.
     pub product: &'a str,
     /// The brand's slug.
@@ -276,17 +276,21 @@ impl Rules {
         currency: Option<Currency>,
     ) -> Option<Found> {
         use PriceRuleSubject::{All, Brand, Category, Product};
-        let partner = Some(subjects.partner);
-        let steps = [
-            (partner, Product, subjects.product, "partner_product"),
-            (partner, Brand, subjects.brand, "partner_brand"),
-            (partner, Category, subjects.category, "partner_category"),
-            (partner, All, "", "partner"),
+        let of_partner = |partner| {
+            [
+                (Some(partner), Product, subjects.product, "partner_product"),
+                (Some(partner), Brand, subjects.brand, "partner_brand"),
+                (Some(partner), Category, subjects.category, "partner_category"),
+                (Some(partner), All, "", "partner"),
+            ]
+        };
+        let of_all = [
             (None, Product, subjects.product, "product"),
             (None, Brand, subjects.brand, "brand"),
             (None, Category, subjects.category, "category"),
         ];
-        steps.into_iter().find_map(|(partner, subject_kind, subject, rule)| {
+        let mut steps = subjects.partner.map(of_partner).into_iter().flatten().chain(of_all);
+        steps.find_map(|(partner, subject_kind, subject, rule)| {
             let value = self.values.get(&(kind, partner, subject_kind, currency))?.get(subject)?;
             Some(Found { value: *value, rule })
         })

@@ -192,7 +192,8 @@ fn the_first_rule_that_sets_a_factor_wins() {
     use PriceRuleSubject::{All, Brand, Category, Product};
     let partner = PartnerId::from_uuid(uuid::Uuid::from_u128(1));
     let other = PartnerId::from_uuid(uuid::Uuid::from_u128(2));
-    let subjects = Subjects { partner, product: "steam_50", brand: "steam", category: "gaming" };
+    let subjects =
+        Subjects { partner: Some(partner), product: "steam_50", brand: "steam", category: "gaming" };
     let levels = [
         (Some(partner), Product, "steam_50", "partner_product"),
         (Some(partner), Brand, "steam", "partner_brand"),
@@ -242,7 +243,8 @@ fn the_first_rule_that_sets_a_factor_wins() {
 #[test]
 fn without_a_particular_rule_the_catalog_then_the_rule_for_all_then_the_setting_decide() {
     let partner = PartnerId::from_uuid(uuid::Uuid::from_u128(1));
-    let subjects = Subjects { partner, product: "steam_50", brand: "steam", category: "gaming" };
+    let subjects =
+        Subjects { partner: Some(partner), product: "steam_50", brand: "steam", category: "gaming" };
     let none = Rules::default();
     let found = |value: &str, rule| Found { value: value.parse().unwrap(), rule };
     assert_eq!(none.discount(&subjects, Decimal::new(4, 2)), found("0.04", "catalog"));

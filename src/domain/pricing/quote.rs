@@ -88,22 +88,47 @@ pub fn price(
     face: Money,
     currency: Currency,
 ) -> Result<Price, PriceRefusal> {
+    let subjects = Subjects { partner: Some(partner), ..subjects_of(product) };
+    compute(ctx, &subjects, product, face, currency)
+}
+
+/// What a unit costs where no partner's rule says otherwise: in its face currency where wallets are held in that, else in the
+/// base.
+///
+/// # Errors
+/// CURRENCY_NOT_SUPPORTED, RATES_STALE.
+pub fn list_price(ctx: &Ctx, product: &Product, face: Money) -> Result<Money, PriceRefusal> {
+    let is_held = ctx.feature::<catalog::Live>().snapshot().settles_in(face.currency);
+    let currency = if is_held { face.currency } else { BASE };
+    let price = compute(ctx, &subjects_of(product), product, face, currency)?;
+    Ok(Money::from_minor(price.unit_price_minor, currency))
+}
+
+fn subjects_of(product: &Product) -> Subjects<'_> {
+    Subjects {
+        partner: None,
+        product: &product.id,
+        brand: &product.brand.slug,
+        category: &product.category.slug,
+    }
+}
+
+fn compute(
+    ctx: &Ctx,
+    subjects: &Subjects<'_>,
+    product: &Product,
+    face: Money,
+    currency: Currency,
+) -> Result<Price, PriceRefusal> {
     if !ctx.feature::<catalog::Live>().snapshot().settles_in(currency) {
         return Err(PriceRefusal::NotASettlementCurrency(currency));
     }
     let live = ctx.feature::<Live>();
-    let subjects = Subjects {
-        partner,
-        product: &product.id,
-        brand: &product.brand.slug,
-        category: &product.category.slug,
-    };
-    let (discount, fee) = live.with_rules(|rules| {
-        (rules.discount(&subjects, product.discount), rules.fee(&subjects, face.currency))
-    });
+    let (discount, fee) = live
+        .with_rules(|rules| (rules.discount(subjects, product.discount), rules.fee(subjects, face.currency)));
     // `price set` lets no fee in that is no amount of its currency.
     let fee_minor = Money::from_decimal(fee.value, face.currency).map_or(0, |money| money.minor);
-    let conversion = conversion(ctx, live, &subjects, face.currency, currency)?;
+    let conversion = conversion(ctx, live, subjects, face.currency, currency)?;
     let factors = Factors {
         face,
         discount: discount.value,

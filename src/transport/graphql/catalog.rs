@@ -76,7 +76,7 @@ pub struct ProductFilter {
     currency: Option<CurrencyCode>,
     /// Available at this face value: a fixed product of it, or a range that contains it. A plain decimal.
     face_value: Option<Decimal>,
-    /// Only what own stock can deliver right now; what a vendor alone sells is left out, and can be ordered all the same.
+    /// Only what can be ordered right now, be it IN_STOCK or ON_DEMAND.
     available_only: Option<bool>,
     /// Changed at or after this instant.
     updated_since: Option<DateTime>,

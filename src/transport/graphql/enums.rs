@@ -148,6 +148,18 @@ pub enum ProductStatus {
     Retired,
 }
 
+/// From where a unit of a product would come.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::domain::catalog::Availability")]
+pub enum Availability {
+    /// From a code in our own stock: an order for one unit is delivered in its answer.
+    InStock,
+    /// From a vendor, when it is ordered: an order is accepted, and delivered in its answer or soon after.
+    OnDemand,
+    /// From nowhere at present: an order is refused.
+    Unavailable,
+}
+
 /// How a unit reaches its user.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "entity::state::DeliveryKind")]

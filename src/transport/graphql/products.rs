@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 
-use super::enums::{DeliveryKind, DenominationKind, ProductStatus, RecipientKind};
+use super::enums::{Availability, DeliveryKind, DenominationKind, ProductStatus, RecipientKind};
 use super::types::{CountryCode, CurrencyCode, DateTime, Decimal, Money, MoneyAmount, request};
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Denomination as Values, KnownCurrency, Snapshot};
@@ -42,9 +42,11 @@ pub struct Denomination {
 /// What there is to be had.
 #[derive(SimpleObject)]
 pub struct Stock {
-    /// Codes in our own stock right now; for a range product over all face values.
+    /// From where a unit would come now; for a range product at any of its face values. Vendors are judged at list prices: where a partner's own rules lower the price below what a vendor takes, an order may be refused all the same.
+    availability: Availability,
+    /// Codes in our own stock right now; for a range product over all face values. What vendors deliver on demand is not counted.
     available: i32,
-    /// The largest quantity that one order may ask for; 0 if own stock has none, whatever a vendor may sell.
+    /// The largest quantity that one order may ask for; 0 if the product is UNAVAILABLE.
     max_quantity: i32,
 }
 
@@ -169,8 +171,11 @@ impl Product {
     /// What there is to be had.
     async fn stock(&self, context: &Context<'_>) -> Stock {
         let snapshot = snapshot(context);
-        let available = int(snapshot.available(&self.0.id));
-        Stock { available, max_quantity: snapshot.max_quantity(&self.0) }
+        Stock {
+            availability: snapshot.availability(&self.0).into(),
+            available: int(snapshot.available(&self.0.id)),
+            max_quantity: snapshot.max_quantity(&self.0),
+        }
     }
 
     /// The price of one unit for the calling partner as an order would pay it now; null if it cannot be told: the product does not come in `faceValue`, nobody settles in `currency`, or rates are stale. `createCharge` says which.
@@ -193,7 +198,7 @@ impl Product {
         Some(ProductPrice { face_value: face.into(), unit_price: unit_price.into() })
     }
 
-    /// When anything but stock last changed.
+    /// When anything but its sources last changed.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }

@@ -15,7 +15,9 @@ use super::orders::recipient_field;
 use super::problem_details::ProblemDetails;
 use super::shapes::{List, Money};
 use crate::ctx::Ctx;
-use crate::domain::catalog::{self, Denomination as Values, ProductFilter, ProductOrder, Snapshot};
+use crate::domain::catalog::{
+    self, Availability, Denomination as Values, ProductFilter, ProductOrder, Snapshot,
+};
 use crate::domain::pricing;
 use crate::problem::Problem;
 use crate::store::encode_cursor;
@@ -57,6 +59,7 @@ struct RequiredInput {
 
 #[derive(Serialize)]
 struct Stock {
+    availability: Availability,
     available: i64,
     max_quantity: i32,
 }
@@ -127,6 +130,7 @@ impl<'a> Product<'a> {
             status: product.status,
             orderable: snapshot.orderable(product),
             stock: Stock {
+                availability: snapshot.availability(product),
                 available: snapshot.available(&product.id).max(0),
                 max_quantity: snapshot.max_quantity(product),
             },

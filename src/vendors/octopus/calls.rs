@@ -11,7 +11,7 @@ use super::Octopus;
 use super::session::Bearer;
 use crate::domain::fulfillment::{Trouble, VendorRefusal};
 use crate::outgoing::{Answer, Call, CallFailure, Limits};
-use crate::vendors::reply::{LISTING_BYTES, Reply, listing, sort};
+use crate::vendors::reply::{LISTING_BYTES, Reply, listing, sort, told};
 
 /// Bytes of an order with a thousand codes.
 const ORDER_BYTES: usize = 4 * 1024 * 1024;
@@ -53,7 +53,7 @@ impl Octopus {
     pub(super) async fn ask_listing(&self, path: &str) -> Result<Answer, Trouble> {
         match self.call(&Question::for_listing(path)).await {
             Ok(end) => listing(end),
-            Err(refusal) => Err(Trouble::Failed(refusal.message)),
+            Err(refusal) => told(Reply::TurnedAway(refusal)),
         }
     }
 

@@ -20,8 +20,8 @@ use futures_util::future::BoxFuture;
 use self::session::{Login, Session};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
-    Adapter, BadAccount, Capabilities, Cost, Listed, Outcome, Part, PurchaseRequest, Sighting, StatementLine,
-    Trouble, Vendor, VendorAccount,
+    Adapter, BadAccount, Capabilities, Cost, Listed, Outcome, Part, PurchaseRequest, Requests, Sighting,
+    StatementLine, Trouble, Vendor, VendorAccount,
 };
 use crate::outgoing::{Caller, Limits};
 
@@ -94,6 +94,7 @@ impl Vendor for Octopus {
             // It takes 5,000 a second from an address, and an order is one; other partners may share ours.
             requests_per_second: 500,
             concurrent_requests: 32,
+            requests: Requests { purchase: 1, recipient: 0, look: 1 },
             delivers: DeliveryKind::ALL,
         }
     }

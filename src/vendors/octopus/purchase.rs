@@ -18,7 +18,7 @@ use crate::domain::fulfillment::{
     Doubt, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, VendorRefusal,
 };
 use crate::outgoing::Answer;
-use crate::vendors::reply::{Reply, decode, doubt, refusal};
+use crate::vendors::reply::{Reply, decode, doubt, not_looked_at, refusal};
 
 #[derive(Serialize)]
 struct Wanted<'a> {
@@ -122,13 +122,7 @@ impl Octopus {
             Reply::Rejected(answer) => {
                 return Sighting::Unclear(doubt(&answer, format!("the vendor answered {}", answer.status)));
             }
-            Reply::TurnedAway(refusal) => {
-                return Sighting::Unclear(Doubt {
-                    message: refusal.message,
-                    http_status: None,
-                    vendor_ref: None,
-                });
-            }
+            Reply::TurnedAway(refusal) => return Sighting::Unclear(not_looked_at(refusal)),
             Reply::Doubtful(doubt) => return Sighting::Unclear(doubt),
         };
         let mut found = match decode::<Found>(&answer) {

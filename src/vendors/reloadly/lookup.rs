@@ -39,7 +39,7 @@ impl Reloadly {
                 let ids = several.iter().take(NAMED).map(|found| found.transaction_id.0.as_str());
                 let ids = ids.collect::<Vec<_>>().join(", ");
                 let message = format!("{} transactions carry this reference: {ids}", several.len());
-                unclear(saying(message), request.vendor_ref.as_deref())
+                unclear(Doubt::saying(message), request.vendor_ref.as_deref())
             }
         }
     }
@@ -48,7 +48,7 @@ impl Reloadly {
     pub(super) async fn settle(&self, transaction: &Transaction, request: &PurchaseRequest) -> Sighting {
         let id = transaction.transaction_id.0.as_str();
         if let Some(difference) = transaction.difference(request) {
-            return unclear(saying(format!("transaction {id} is for {difference}")), Some(id));
+            return unclear(Doubt::saying(format!("transaction {id} is for {difference}")), Some(id));
         }
         match transaction.standing() {
             Standing::Made => match self.codes(id).await {
@@ -62,11 +62,11 @@ impl Reloadly {
             }
             Standing::MoneyOut => {
                 let words = format!("transaction {id} failed, and its money is not known to be back");
-                unclear(saying(words), Some(id))
+                unclear(Doubt::saying(words), Some(id))
             }
             Standing::Unheard(status) => {
                 let words = format!("transaction {id} has a status that is not known: {status}");
-                unclear(saying(words), Some(id))
+                unclear(Doubt::saying(words), Some(id))
             }
         }
     }
@@ -101,12 +101,12 @@ impl Reloadly {
                 return Ok(found);
             }
         }
-        Err(saying("too many transactions have a reference like this one".to_owned()))
+        Err(Doubt::saying("too many transactions have a reference like this one".to_owned()))
     }
 
     async fn transaction(&self, id: &str) -> Result<Transaction, Doubt> {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(saying("the vendor's name for the purchase is none of its ids".to_owned()));
+            return Err(Doubt::saying("the vendor's name for the purchase is none of its ids".to_owned()));
         }
         let path = format!("/reports/transactions/{id}");
         match self.ask(&Question::about_purchase(&path, VERSION_1)).await {
@@ -129,7 +129,7 @@ fn delivered(
     let asked = usize::try_from(request.quantity).unwrap_or(0);
     if codes.len() > asked {
         let words = format!("transaction {id} has {} codes, and {asked} were asked for", codes.len());
-        return unclear(saying(words), Some(id));
+        return unclear(Doubt::saying(words), Some(id));
     }
     if codes.len() < asked {
         return Sighting::Pending { vendor_ref: Some(id.clone()) };
@@ -141,10 +141,6 @@ fn delivered(
         goods: goods.collect(),
         cost: transaction.cost(account.currency),
     })
-}
-
-fn saying(message: String) -> Doubt {
-    Doubt { message, http_status: None, vendor_ref: None }
 }
 
 fn unclear(doubt: Doubt, vendor_ref: Option<&str>) -> Sighting {

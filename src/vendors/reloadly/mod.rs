@@ -18,7 +18,7 @@ use self::session::{Login, Session};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
     Adapter, BadAccount, BadHint, Capabilities, Cost, Hint, HintedPurchase, Listed, Outcome, Part,
-    PurchaseRequest, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount,
+    PurchaseRequest, Requests, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount,
 };
 use crate::outgoing::{Caller, Limits};
 
@@ -110,6 +110,8 @@ impl Vendor for Reloadly {
             // None is documented; 80 reads at once met none.
             requests_per_second: 10,
             concurrent_requests: 8,
+            // Of what was made, the codes are asked for by themselves.
+            requests: Requests { purchase: 2, recipient: 0, look: 2 },
             delivers: &[DeliveryKind::Code],
         }
     }

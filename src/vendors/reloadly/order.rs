@@ -88,11 +88,11 @@ fn outcome(sighting: Sighting) -> Outcome {
         Sighting::Refused(refusal) => Outcome::Refused(refusal),
         Sighting::Pending { vendor_ref } => {
             let message = "it was received, and its codes are not there yet".to_owned();
-            Outcome::Unknown(Doubt { message, http_status: None, vendor_ref })
+            Outcome::Unknown(Doubt { vendor_ref, ..Doubt::saying(message) })
         }
         Sighting::NotFound => {
             let message = "the reference is taken, and no transaction of it is found".to_owned();
-            Outcome::Unknown(Doubt { message, http_status: None, vendor_ref: None })
+            Outcome::Unknown(Doubt::saying(message))
         }
         Sighting::Unclear(doubt) => Outcome::Unknown(doubt),
     }

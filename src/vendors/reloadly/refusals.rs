@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::domain::fulfillment::{Doubt, RefusalKind, VendorRefusal};
 use crate::outgoing::Answer;
-use crate::vendors::reply::{Reply, doubt, refusal};
+use crate::vendors::reply::{Reply, doubt, not_looked_at, refusal};
 
 /// An error as it comes: Reloadly's own, Spring's for an unknown path, or the token service's.
 #[derive(Deserialize)]
@@ -59,9 +59,7 @@ pub(super) fn answered(reply: Reply) -> Result<Answer, Doubt> {
             let told = refusal(RefusalKind::Other, &format!("HTTP {}: {words}", answer.status), None);
             Err(doubt(&answer, told.message))
         }
-        Reply::TurnedAway(refusal) => {
-            Err(Doubt { message: refusal.message, http_status: None, vendor_ref: None })
-        }
+        Reply::TurnedAway(refusal) => Err(not_looked_at(refusal)),
         Reply::Doubtful(doubt) => Err(doubt),
     }
 }

@@ -22,7 +22,7 @@ use super::reply::{self, LISTING_BYTES, PURCHASE_BYTES, Reply};
 use crate::clock::Clock;
 use crate::domain::fulfillment::{
     Adapter, BadAccount, Capabilities, Cost, Doubt, Listed, Outcome, Part, PurchaseRequest, Recipient,
-    RefusalKind, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
+    RefusalKind, Requests, Secret, Sighting, StatementLine, Trouble, Vendor, VendorAccount, VendorRefusal,
 };
 use crate::outgoing::{Answer, Call, CallFailure, Caller, Limits};
 use wire::{
@@ -91,6 +91,7 @@ impl Vendor for Sandbox {
             largest_batch: 100,
             requests_per_second: 100,
             concurrent_requests: 16,
+            requests: Requests { purchase: 1, recipient: 1, look: 1 },
             delivers: DeliveryKind::ALL,
         }
     }
@@ -146,9 +147,7 @@ impl Vendor for Sandbox {
                     Err(doubt) => Sighting::Unclear(doubt),
                 },
                 // What was turned away is the question; that says nothing of the purchase.
-                Reply::TurnedAway(refusal) => {
-                    Sighting::Unclear(Doubt { message: refusal.message, http_status: None, vendor_ref: None })
-                }
+                Reply::TurnedAway(refusal) => Sighting::Unclear(reply::not_looked_at(refusal)),
                 Reply::Doubtful(doubt) => Sighting::Unclear(doubt),
             }
         })

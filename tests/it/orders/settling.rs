@@ -49,20 +49,23 @@ both_databases! {
         let system = app.system();
         let writer = StockWriterId::from_uuid(system.uuid());
         let (first, second) = (WorkerId::from_uuid(system.uuid()), WorkerId::from_uuid(system.uuid()));
-        let something = async |worker, lease| {
+        let something = async |worker, lease: &jobs::Lease| {
             jobs::work_on_leased(&app.deps, writer, worker, lease).await.unwrap().something
         };
-        let slept = jobs::lease(&app.deps).await.unwrap();
+        let waiting = async || jobs::find_waiting(&app.deps).await.unwrap();
+        let seen = waiting().await;
+        let slept = jobs::lease(&app.deps, seen.clone()).await.unwrap();
         assert_eq!(slept.len(), 1);
-        assert!(jobs::lease(&app.deps).await.unwrap().is_empty(), "it is leased");
+        assert!(waiting().await.is_empty(), "it is leased");
+        assert!(jobs::lease(&app.deps, seen).await.unwrap().is_empty(), "it is leased meanwhile");
         app.advance_secs(11);
-        let taken_over = jobs::lease(&app.deps).await.unwrap();
+        let taken_over = jobs::lease(&app.deps, waiting().await).await.unwrap();
         assert_eq!(taken_over.len(), 1, "the lease is over");
-        assert!(!something(first, slept[0]).await);
+        assert!(!something(first, &slept[0]).await);
         assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements").await, 0);
-        assert!(something(second, taken_over[0]).await);
+        assert!(something(second, &taken_over[0]).await);
         assert_eq!(app.database.number("SELECT count(*) FROM unit_settlements WHERE outcome = 'CAPTURED'").await, 2);
-        assert!(!something(first, slept[0]).await);
+        assert!(!something(first, &slept[0]).await);
     }
 
     async fn what_stays_open_is_refunded_at_the_deadline(app: SmallCatalog) {
