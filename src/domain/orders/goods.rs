@@ -143,6 +143,7 @@ async fn seal(
         brand: &product.brand.slug,
         face_minor: purchase.face_minor,
         purchase: purchase.id,
+        retention_hours: purchase.retention_hours,
     };
     seal_bought(ctx, of, bought).await
 }

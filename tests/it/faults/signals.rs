@@ -1,6 +1,7 @@
 //! Processes that are put to sleep, and told to stop, in the middle of purchases (F6 to F8).
 //! Always true: what a sleeper missed is done by others, or by itself when it wakes, and once.
 
+use octopus_cards::domain::fulfillment::Retention;
 use serde_json::{Value, json};
 
 use super::let_time_pass;
@@ -23,6 +24,7 @@ const SLOW: Terms = Terms {
     concurrent_requests: 4,
     latency_ms: 200,
     settle_window_secs: Some(1),
+    retention: Retention::Store,
 };
 
 /// A server that has sold an order of so many units, and is buying them.
