@@ -191,7 +191,7 @@ both_databases! {
         }
         shop.settle().await;
         let died: u32 = shop.died.values().sum();
-        println!("{died} of {life} processes died at their places: {:?}", shop.died);
+        soak::tell(&format!("{died} of {life} processes died at their places: {:?}", shop.died));
         for place in Place::ALL {
             assert!(shop.died.contains_key(place.as_str()), "nobody died at {place:?}: {:?}", shop.died);
         }

@@ -252,14 +252,14 @@ both_databases! {
             coast.rage(seed).await;
         }
         let number = async |sql: &str| coast.app.database.number(sql).await;
-        println!(
+        soak::tell(&format!(
             "{} orders, {} purchases, {} in doubt at some time, {} sent again, {} units tried elsewhere",
             number("SELECT count(*) FROM orders").await,
             number("SELECT count(*) FROM purchases").await,
             number("SELECT count(DISTINCT purchase_id) FROM purchase_calls WHERE outcome = 'UNKNOWN'").await,
             number("SELECT count(*) FROM purchases WHERE sends > 1").await,
             number("SELECT count(*) FROM attempts WHERE number > 1").await,
-        );
+        ));
         coast.other_node.leave().await;
     }
 }

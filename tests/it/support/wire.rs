@@ -117,7 +117,7 @@ impl Connection {
         {
             *self.weather.lock().unwrap() = Weather::Fair;
             // It has arrived, and is done, when it is answered.
-            self.server.read(&mut [0; 1_024]).await?;
+            self.server.readable().await?;
             return Ok(false);
         }
         Ok(!piece.is_empty())
