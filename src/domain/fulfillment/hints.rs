@@ -12,14 +12,14 @@ use entity::ids::{PurchaseId, VendorId};
 use entity::state::PurchaseCallKind;
 use entity::timestamp::Timestamp;
 use entity::{purchase_calls, purchases};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use super::listing::{BadHint, Hint, HintedPurchase};
 use super::live::Live;
-use super::statement_store::ask_at;
+use super::statement_store::{ask_at, lock_waiting};
 use crate::ctx::Ctx;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
-use crate::store::write;
+use crate::store::{Transaction, write};
 
 /// The least between two looks that messages bring about, in seconds.
 const LEAST_APART_SECS: i64 = 5;
@@ -110,18 +110,27 @@ fn read(
 async fn ask(ctx: &Ctx, vendor: VendorId, hinted: &HintedPurchase) -> Result<bool, Problem> {
     let reader = &ctx.database().reader;
     let Some(purchase) = find(reader, vendor, hinted).await? else { return Ok(false) };
+    let now = ctx.now;
+    let asked = write::<_, Problem, _>(&ctx.deps, move |transaction| {
+        Box::pin(async move { Ok(ask_soon(transaction, now, purchase).await?) })
+    })
+    .await?;
+    Ok(asked > 0)
+}
+
+/// The row is locked before its looks are read, so that one which is written in this moment is seen.
+async fn ask_soon(transaction: &Transaction, now: Timestamp, purchase: PurchaseId) -> Result<u64, DbErr> {
+    if !lock_waiting(transaction, purchase).await? {
+        return Ok(0);
+    }
     let last = purchase_calls::Entity::find()
         .filter(purchase_calls::Column::PurchaseId.eq(purchase))
         .filter(purchase_calls::Column::Kind.eq(PurchaseCallKind::Look))
         .order_by_desc(purchase_calls::Column::N)
-        .one(reader)
+        .one(transaction)
         .await?;
-    let earliest = last.map_or(ctx.now, |look| look.at.plus_seconds(LEAST_APART_SECS).max(ctx.now));
-    let asked = write::<_, Problem, _>(&ctx.deps, move |transaction| {
-        Box::pin(async move { Ok(ask_at(transaction, earliest, purchase).await?) })
-    })
-    .await?;
-    Ok(asked > 0)
+    let earliest = last.map_or(now, |look| look.at.plus_seconds(LEAST_APART_SECS).max(now));
+    ask_at(transaction, earliest, purchase).await
 }
 
 /// The open purchase of a vendor that a message names, if it waits to be asked about.

@@ -238,6 +238,17 @@ pub(super) async fn ask_soon(
     Ok(transaction.execute_raw(update).await?.rows_affected())
 }
 
+/// Locks an open purchase that waits to be asked about; tells whether it does, and nobody else has it in this moment.
+pub(super) async fn lock_waiting(transaction: &Transaction, purchase: PurchaseId) -> Result<bool, DbErr> {
+    let backend = transaction.get_database_backend();
+    let locking = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "SELECT id FROM purchases WHERE id = $1 AND ended_at IS NULL AND worker_id IS NULL {locking}"
+    );
+    let select = statement(backend, sql, [purchase.to_string().into()]);
+    Ok(transaction.query_one_raw(select).await?.is_some())
+}
+
 /// Has the worker ask about an open purchase at an instant that is earlier than it would; nothing changes of one that is with a
 /// worker in this moment.
 pub(super) async fn ask_at(
