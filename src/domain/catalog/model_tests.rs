@@ -1,3 +1,5 @@
+//! The rules of the catalog: face values of a denomination, names without case and accents, values between two bounds.
+
 use super::*;
 
 fn product(denomination: Denomination) -> Product {
