@@ -38,7 +38,7 @@ use crate::vendors;
 
 /// How often what has expired is swept away.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
-/// How often what may be kept for a time alone is forgotten: sealed refresh tokens, and the keys of codes.
+/// How often the sealed copies of refresh tokens that are too old to be given again are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(2);
 /// How often PostgreSQL is had to look into tables that have begun to fill.
 const LEARN_EVERY: Duration = Duration::from_secs(1);
@@ -234,12 +234,8 @@ async fn forget(deps: Arc<Deps>) {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         timer.tick().await;
-        let forgotten = [
-            identity::forget_successors(&deps).await.map(drop),
-            vouchers::destroy_expired_keys(&deps).await.map(drop),
-        ];
-        for problem in forgotten.into_iter().filter_map(Result::err) {
-            tracing::warn!(%problem, "not everything was forgotten whose time has passed; it is tried again");
+        if let Err(problem) = identity::forget_successors(&deps).await {
+            tracing::warn!(%problem, "sealed refresh tokens were not forgotten; it is tried again");
         }
     }
 }

@@ -15,8 +15,8 @@ pub struct Model {
     pub id: DataKeyId,
     /// Which master key wraps it.
     pub master_version: i32,
-    /// The key, sealed; `None` once it is destroyed.
-    pub wrapped: Option<Sealed>,
+    /// The key, sealed.
+    pub wrapped: Sealed,
     /// What it seals, such as stock.
     pub purpose: String,
     /// How many texts it may have sealed: uses are reserved before they are made.
@@ -25,10 +25,6 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it stopped sealing; it opens for as long as rows need it.
     pub retired_at: Option<Timestamp>,
-    /// When it is to be destroyed, and all that it sealed with it; `None` if never.
-    pub expires_at: Option<Timestamp>,
-    /// When it was.
-    pub destroyed_at: Option<Timestamp>,
 }
 
 /// Joins are written where they are needed.

@@ -38,8 +38,6 @@ pub struct Model {
     pub cost_currency: Currency,
     /// Which vendors were considered, and why this one, as JSON.
     pub route: String,
-    /// For how many hours its codes may be kept, as its vendor had it when it was opened; `None` for good.
-    pub retention_hours: Option<i32>,
     /// Where it stands.
     pub state: PurchaseState,
     /// Grows whenever another worker takes it: the one before cannot write any more.

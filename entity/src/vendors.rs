@@ -43,8 +43,6 @@ pub struct Model {
     pub largest_batch: i32,
     /// For how long a purchase that it does not know may still come to be.
     pub settle_window_secs: i32,
-    /// For how many hours the codes that it sells may be kept; `None` for good.
-    pub retention_hours: Option<i32>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -37,9 +37,7 @@ pub struct Model {
     pub blind_index: Digest,
     /// When it expires; null if never.
     pub expires_at: Option<Timestamp>,
-    /// When its key is destroyed, so that nobody reads it any more; null if never.
-    pub readable_until: Option<Timestamp>,
-    /// Until when it may be sold, with the end of time for ever, so that one index sorts it.
+    /// The same, with the end of time for never, so that one index sorts it.
     pub usable_until: Timestamp,
     /// What it cost, at scale 6 of `cost_currency`.
     pub cost_micros: Option<i64>,

@@ -19,9 +19,6 @@
 //! A unit that waits for a source is looked at from `next_at` on; one without that waits for stock alone. A unit of an order that
 //! delivers all or nothing is `sourced` while its code is set aside for it.
 //!
-//! A code whose source lets it be kept for a time alone says until when (`readable_until`), as its key does: then that key is
-//! destroyed. In stock it is usable until so long before that its buyer can still read it.
-//!
 //! A code that was given in another's place says in whose (`replaces`): a unit's codes are a chain, of which the last one stands.
 //!
 //! A stock writer is a desk, a worker or a command: each start of a server brings new ones. `moved_at` is the database's clock at
@@ -214,7 +211,6 @@ crate::dialect::migration! {
             sealed {bytes} NOT NULL,
             blind_index {bytes} NOT NULL CONSTRAINT vouchers_loaded_once UNIQUE,
             expires_at BIGINT,
-            readable_until BIGINT,
             usable_until BIGINT NOT NULL,
             cost_micros BIGINT CONSTRAINT vouchers_cost_at_most_a_billion
                 CHECK (cost_micros BETWEEN 0 AND 1000000000000000),
@@ -226,9 +222,7 @@ crate::dialect::migration! {
             CONSTRAINT vouchers_of_a_unit
                 FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index),
             CHECK ((cost_micros IS NULL) = (cost_currency IS NULL)),
-            CHECK (usable_until = coalesce(expires_at, 253402300799999999)
-                OR (usable_until < coalesce(expires_at, 253402300799999999) AND usable_until < readable_until)),
-            CHECK (readable_until IS NULL OR usable_until < readable_until),
+            CHECK (usable_until = coalesce(expires_at, 253402300799999999)),
             CHECK ((state IN ('RESERVED', 'DELIVERED')) = (order_id IS NOT NULL)),
             CHECK ((order_id IS NULL) = (unit_index IS NULL)),
             CHECK ((order_id IS NULL) = (partner_id IS NULL)),
@@ -244,7 +238,7 @@ crate::dialect::migration! {
         "postgres: ALTER TABLE vouchers SET
             (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
         "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, replaces, blind_index,
-            expires_at, readable_until, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
+            expires_at, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
             when OLD.state = 'DELIVERED'",
         "CREATE TABLE stock_writers (
             writer {text} PRIMARY KEY,

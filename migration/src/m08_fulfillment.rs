@@ -7,8 +7,6 @@
 //! `vendor_limits` is one small row a vendor: whoever opens purchases locks it, so that rate and concurrency hold across
 //! processes. `vendor_health` has a row a vendor (product '') and one for each product that fails by itself.
 //!
-//! A purchase keeps for how many hours its codes may be kept, as its vendor had it when it was opened; without it, for good.
-//!
 //! Costs are a history: an order on a charge is held against the costs that were known when the charge was made.
 
 crate::dialect::migration! {
@@ -31,7 +29,6 @@ crate::dialect::migration! {
             concurrent_requests INTEGER NOT NULL CHECK (concurrent_requests BETWEEN 1 AND 1000),
             largest_batch INTEGER NOT NULL CHECK (largest_batch BETWEEN 1 AND 1000),
             settle_window_secs INTEGER NOT NULL CHECK (settle_window_secs BETWEEN 0 AND 604800),
-            retention_hours INTEGER CHECK (retention_hours BETWEEN 24 AND 8760),
             created_at BIGINT NOT NULL,
             updated_at BIGINT NOT NULL,
             CHECK ((credentials IS NULL) = (credentials_key_id IS NULL))
@@ -95,7 +92,6 @@ crate::dialect::migration! {
             expected_cost_micros BIGINT NOT NULL CHECK (expected_cost_micros >= 0),
             cost_currency {text} NOT NULL REFERENCES currencies (code),
             route {text} NOT NULL,
-            retention_hours INTEGER CHECK (retention_hours BETWEEN 24 AND 8760),
             state {text} NOT NULL CHECK (state IN
                 ('SENDING', 'UNKNOWN', 'REVIEW', 'DELIVERED', 'REFUSED', 'NOT_EXECUTED')),
             epoch BIGINT NOT NULL CHECK (epoch >= 1),
@@ -127,8 +123,8 @@ crate::dialect::migration! {
         "CREATE INDEX purchases_by_order ON purchases (order_id, id)",
         "CREATE INDEX purchases_by_vendor ON purchases (vendor_id, created_at, id)",
         "frozen purchases (id, our_ref, vendor_id, product_id, vendor_sku, partner_id, order_id, quantity, face_minor,
-            face_currency, expected_cost_micros, cost_currency, route, retention_hours, state, vendor_ref, delivered_quantity,
-            cost_micros, refusal, created_at, ended_by, ended_at) when OLD.state IN ('DELIVERED', 'REFUSED')",
+            face_currency, expected_cost_micros, cost_currency, route, state, vendor_ref, delivered_quantity, cost_micros,
+            refusal, created_at, ended_by, ended_at) when OLD.state IN ('DELIVERED', 'REFUSED')",
         "CREATE TABLE attempts (
             order_id {text} NOT NULL,
             unit_index INTEGER NOT NULL,

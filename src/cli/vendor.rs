@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, answer, vendor_reconcile, vendor_sync};
 use crate::ctx::{Ctx, Deps};
-use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Retention, Secret, Vanishing};
+use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Secret, Vanishing};
 
 /// What to do with vendors.
 #[derive(Debug, Subcommand)]
@@ -41,13 +41,6 @@ pub enum VendorCommand {
         /// Believe a listing that lacks more than half of what was sold
         #[arg(long)]
         allow_vanishing: bool,
-    },
-    /// Change for how long the codes are kept that are bought of a vendor from now on
-    Retention {
-        /// Its name, or its id (vnd_…)
-        vendor: String,
-        /// store: for good; ttl=48h: for so many hours, 24 at least, and then nobody can read them
-        retention: Retention,
     },
     /// Hold a vendor's statement against our purchases, post what differs, and list all that ever did
     Reconcile {
@@ -99,9 +92,6 @@ pub struct AddArguments {
     /// For how many seconds a purchase that it does not know may still come to be [default: what the adapter says]
     #[arg(long)]
     settle_window_secs: Option<u32>,
-    /// For how long its codes are kept: store (for good), or ttl=48h (for so many hours, 24 at least)
-    #[arg(long, default_value_t = Retention::Store)]
-    retention: Retention,
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
@@ -134,12 +124,6 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
         VendorCommand::List => list(&ctx, json).await?,
         VendorCommand::Pause { vendor } => set_status(&ctx, &vendor, VendorStatus::Paused, json).await?,
         VendorCommand::Resume { vendor } => set_status(&ctx, &vendor, VendorStatus::Active, json).await?,
-        VendorCommand::Retention { vendor, retention } => {
-            let vendor = fulfillment::set_vendor_retention(&ctx, &vendor, retention).await?;
-            answer(json, &vendor_json(&ctx, &vendor, &Standing::default()), || {
-                format!("what is bought of {} from now on: {}", vendor.name, Retention::of(&vendor))
-            });
-        }
         VendorCommand::Reconcile { vendor, since } => {
             vendor_reconcile::run(&ctx, vendor.as_deref(), since, json).await?;
         }
@@ -171,7 +155,6 @@ impl AddArguments {
             concurrent_requests: self.concurrent_requests,
             largest_batch: self.largest_batch,
             settle_window_secs: self.settle_window_secs,
-            retention: self.retention,
         })
     }
 }
@@ -299,7 +282,6 @@ fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Value
         "concurrent_requests": vendor.concurrent_requests,
         "largest_batch": vendor.largest_batch,
         "settle_window_secs": vendor.settle_window_secs,
-        "retention": Retention::of(vendor).to_string(),
         "broken": ctx.feature::<Live>().broken(vendor.id),
         "failing": failing,
         "synced_at": sync.and_then(|sync| sync.read_until),
@@ -317,9 +299,6 @@ fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Strin
         vendor.base_url,
         vendor.status.as_str().to_lowercase()
     );
-    if let Retention::Ttl(hours) = Retention::of(vendor) {
-        line.push_str(&format!(", its codes are kept for {hours} hours"));
-    }
     if let Some(reason) = ctx.feature::<Live>().broken(vendor.id) {
         line.push_str(&format!("\n  cannot be used: {reason}"));
     }

@@ -9,7 +9,6 @@ mod hints;
 mod outcomes;
 mod pace;
 mod policies;
-mod retention;
 mod routes;
 mod statements;
 mod workers;

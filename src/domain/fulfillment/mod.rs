@@ -23,7 +23,6 @@ mod offers_store;
 mod pace;
 mod queries;
 mod reconcile;
-mod retention;
 mod sourcing;
 mod statement_booking;
 mod statement_model;
@@ -58,7 +57,6 @@ pub use queries::{
     PurchaseFilter, PurchaseHistory, count_vanished, get_purchase, list_health, list_purchases,
 };
 pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, reconcile};
-pub use retention::{Retention, set_vendor_retention};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use sync::{list_syncs, sync};
 pub use sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};

@@ -323,7 +323,6 @@ impl Sourcing<'_> {
             expected_cost_micros: unit.micros.saturating_mul(i64::from(quantity)),
             cost_currency: unit.currency,
             route: serde_json::to_string(&found.considered).unwrap_or_default(),
-            retention_hours: seller.known.row.retention_hours,
             state: PurchaseState::Sending,
             epoch: 1,
             worker_id: Some(self.worker),

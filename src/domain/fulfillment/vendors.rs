@@ -17,7 +17,6 @@ use zeroize::Zeroizing;
 
 use super::adapter::{BadAccount, VendorAccount};
 use super::live::{place_of_credentials, try_open};
-use super::retention::Retention;
 use super::vendor::Capabilities;
 use super::vendor_store;
 use crate::ctx::Ctx;
@@ -53,8 +52,6 @@ pub struct AddVendor {
     pub largest_batch: Option<i32>,
     /// For how many seconds a purchase that it does not know may still come to be; the same.
     pub settle_window_secs: Option<u32>,
-    /// For how long its codes are kept.
-    pub retention: Retention,
 }
 
 /// Why a vendor is not added or changed.
@@ -132,8 +129,7 @@ pub async fn add_vendor(
     }
     let row = row(ctx, &command, capabilities).await?;
     check(&row).map_err(Failure::Refused)?;
-    let facts = json!({ "name": row.name, "adapter": row.adapter, "base_url": row.base_url,
-        "retention": command.retention.to_string() });
+    let facts = json!({ "name": row.name, "adapter": row.adapter, "base_url": row.base_url });
     let entry = Entry::new(ctx, "vendors.added", row.id, &facts);
     let task = row.clone();
     write::<_, Problem, _>(&ctx.deps, move |transaction| {
@@ -196,7 +192,6 @@ async fn row(ctx: &Ctx, command: &AddVendor, capabilities: Capabilities) -> Resu
         concurrent_requests: bounded(command.concurrent_requests, capabilities.concurrent_requests),
         largest_batch: command.largest_batch.unwrap_or(capabilities.largest_batch),
         settle_window_secs: bounded(command.settle_window_secs, capabilities.settle_window_secs),
-        retention_hours: command.retention.hours(),
         created_at: ctx.now,
         updated_at: ctx.now,
     })

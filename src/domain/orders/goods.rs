@@ -143,7 +143,6 @@ async fn seal(
         brand: &product.brand.slug,
         face_minor: purchase.face_minor,
         purchase: purchase.id,
-        retention_hours: purchase.retention_hours,
     };
     seal_bought(ctx, of, bought).await
 }

@@ -8,8 +8,7 @@ macro_rules! missing {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
-                ('vouchers'), ('purchases'), ('attempts'), ('purchase_calls'), ('receipts'), ('offer_costs'), ('goodwill_refunds'),
-                ('data_keys')
+                ('vouchers'), ('purchases'), ('attempts'), ('purchase_calls'), ('receipts'), ('offer_costs'), ('goodwill_refunds')
              ), refused (verb) AS (VALUES ",
             $verbs,
             "), wanted (name, verb) AS (
@@ -28,7 +27,7 @@ pub(super) const CHECKS: &[Check] = &[Check {
     name: "the_database_guards_its_rows",
     invariant: None,
     says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events, calls, receipts, costs \
-           refunds and the audit log, and of orders, units, codes and purchases that have ended, of the lives of data keys, and rows of the ledger and of \
+           refunds and the audit log, and of orders, units, codes and purchases that have ended, and rows of the ledger and of \
            histories that belong to nothing",
     breaches: &[Breach {
         name: "missing_trigger",

@@ -72,40 +72,6 @@ pub(super) const CHECKS: &[Check] = &[
         }],
     },
     Check {
-        name: "codes_are_kept_as_long_as_they_may_be",
-        invariant: None,
-        says: "a code that may be kept for a time alone is sealed by a key of that time, which is destroyed when it has passed, \
-               and not before",
-        breaches: &[
-            Breach {
-                name: "another_life",
-                sql: Sql::Same(
-                    "SELECT v.id AS offender, 'it may be read until ' || coalesce(v.readable_until, 0) || ', its key until '
-                        || coalesce(k.expires_at, 0) AS reason
-                     FROM vouchers v JOIN data_keys k ON k.id = v.data_key_id
-                     WHERE coalesce(v.readable_until, 0) <> coalesce(k.expires_at, 0)",
-                ),
-            },
-            Breach {
-                name: "kept_too_long",
-                // Whatever destroys one key destroys all whose time has passed by then.
-                sql: Sql::Same(
-                    "SELECT k.id AS offender, 'its time had passed when another key was destroyed' AS reason
-                     FROM data_keys k WHERE k.destroyed_at IS NULL
-                        AND k.expires_at <= (SELECT max(d.destroyed_at) FROM data_keys d)",
-                ),
-            },
-            Breach {
-                name: "destroyed_too_soon",
-                sql: Sql::Same(
-                    "SELECT k.id AS offender, 'it was destroyed before its time' AS reason FROM data_keys k
-                     WHERE (k.wrapped IS NULL OR k.destroyed_at IS NOT NULL)
-                        AND coalesce(k.destroyed_at, 0) < coalesce(k.expires_at, coalesce(k.destroyed_at, 0) + 1)",
-                ),
-            },
-        ],
-    },
-    Check {
         name: "replacements_cost_what_they_cost",
         invariant: None,
         says: "a code in another's place is of that one's unit, partner, product and value, and was given while the unit's money \

@@ -15,11 +15,9 @@ use sea_orm::DbErr;
 
 use super::load::{Cost, NewVoucher};
 use super::load_store::insert_new_vouchers;
-use super::model::usable_until;
-use super::purpose::Purpose;
 use super::secret::Contents;
 use super::store::{StockMove, record_moves};
-use super::vault::{Vault, vault};
+use super::vault::{Purpose, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 use crate::store::Transaction;
@@ -35,8 +33,6 @@ pub struct BoughtOf<'a> {
     pub face_minor: i64,
     /// The purchase.
     pub purchase: PurchaseId,
-    /// For how many hours it may be kept; `None` for good.
-    pub retention_hours: Option<i32>,
 }
 
 /// A code that was bought, in the clear.
@@ -63,8 +59,7 @@ pub async fn seal_bought(
         return Ok(Vec::new());
     }
     let uses = i64::try_from(bought.len()).map_err(Problem::internal)?;
-    let purpose = of.retention_hours.map_or(Purpose::Stock, Purpose::StockForHours);
-    let key = vault(ctx).reserve(ctx, purpose, uses).await?;
+    let key = vault(ctx).reserve(ctx, Purpose::Stock, uses).await?;
     let seal = |one: &Bought| {
         let id = VoucherId::from_uuid(ctx.uuid());
         Some(NewVoucher {
@@ -80,7 +75,6 @@ pub async fn seal_bought(
                 &one.contents,
             ),
             expires_at: one.expires_at,
-            readable_until: key.expires_at,
             cost: Some(one.cost),
             lot: of.purchase.to_string(),
             purchase: Some(of.purchase),
@@ -134,8 +128,7 @@ fn row(voucher: &NewVoucher, now: Timestamp) -> vouchers::Model {
         sealed: voucher.sealed.clone(),
         blind_index: voucher.blind_index.clone(),
         expires_at: voucher.expires_at,
-        readable_until: voucher.readable_until,
-        usable_until: usable_until(voucher.expires_at, voucher.readable_until),
+        usable_until: voucher.expires_at.unwrap_or(Timestamp::NEVER),
         cost_micros: voucher.cost.map(|cost| cost.micros),
         cost_currency: voucher.cost.map(|cost| cost.currency),
         lot: voucher.lot.clone(),

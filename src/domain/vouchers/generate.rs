@@ -10,9 +10,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::load::{Cost, LoadError, Loaded, NewVoucher, load};
 use super::model::MOST_COST_MICROS;
-use super::purpose::Purpose;
 use super::secret::{Contents, Secret};
-use super::vault::{DataKey, Vault, vault};
+use super::vault::{DataKey, Purpose, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 
@@ -124,7 +123,6 @@ fn made(
         sealed: Vault::seal_voucher(key, ctx.deps.ids.as_ref(), bound_to, &contents),
         blind_index: vault(ctx).blind_index(&product.brand_slug, &contents).ok_or_else(broken)?,
         expires_at: number.is_multiple_of(EXPIRING).then(|| ctx.now.plus_seconds(365 * 86_400)),
-        readable_until: None,
         cost: cost(product, face_minor),
         lot: "sandbox".to_owned(),
         purchase: None,

@@ -19,9 +19,8 @@ use sea_orm::EntityTrait;
 use super::csv_rows::{self, Header, Shelf};
 use super::load::{LoadError, Loaded, NewVoucher, load};
 use super::load_store;
-use super::purpose::Purpose;
 use super::quoting::Quoting;
-use super::vault::{DataKey, Vault, vault};
+use super::vault::{DataKey, Purpose, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 
@@ -245,7 +244,6 @@ fn candidate(
         sealed,
         blind_index,
         expires_at: row.expires_at,
-        readable_until: None,
         cost: row.cost,
         lot: row.lot,
         purchase: None,

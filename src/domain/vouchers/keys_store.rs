@@ -1,19 +1,17 @@
 //! The statements by which keys come in and are used.
 //!
-//! What lives here: putting master keys on record, reserving the uses of a data key, and destroying those whose time has passed.
-//! What is always true: who reserves, makes or destroys a data key holds the row of the keys' version, so that there is one active key a
+//! What lives here: putting master keys on record, and reserving the uses of a data key.
+//! What is always true: who reserves or makes a data key holds the row of the keys' version, so that there is one active key a
 //! purpose.
 //! What is not here: codes (`load_store.rs`, `store.rs`).
 
-use entity::timestamp::Timestamp;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, Set,
+    QueryFilter, Set,
 };
 
 use super::model::may_seal;
-use super::purpose::Purpose;
 use crate::store::{Subject, Transaction, bump, statement};
 
 /// Puts canaries on record; versions that are there already stay as they are.
@@ -34,7 +32,6 @@ pub(super) async fn insert_master_keys(
 pub(super) async fn reserve_data_key(
     transaction: &Transaction,
     fresh: entity::data_keys::Model,
-    purpose: Purpose,
     uses: i64,
 ) -> Result<entity::data_keys::Model, DbErr> {
     use entity::data_keys::{ActiveModel, Column, Entity};
@@ -47,7 +44,7 @@ pub(super) async fn reserve_data_key(
     if let Some(active) = active {
         let now = fresh.created_at;
         let used = active.uses;
-        let good = may_seal(purpose.seals_until(active.created_at), used, uses, now);
+        let good = may_seal(active.created_at, used, uses, now);
         let mut change: ActiveModel = active.into();
         if good {
             change.uses = Set(used.saturating_add(uses));
@@ -59,49 +56,6 @@ pub(super) async fn reserve_data_key(
     let made = ActiveModel { uses: Set(uses), ..fresh.into_active_model() }.insert(transaction).await?;
     bump(transaction, Subject::Keys).await?;
     Ok(made)
-}
-
-/// The data keys whose time has passed, and that are not destroyed yet.
-pub(super) async fn find_expired(
-    connection: &impl ConnectionTrait,
-    now: Timestamp,
-) -> Result<Vec<entity::data_keys::Model>, DbErr> {
-    use entity::data_keys::{Column, Entity};
-    Entity::find()
-        .filter(Column::DestroyedAt.is_null())
-        .filter(Column::ExpiresAt.lte(now))
-        .order_by_asc(Column::Id)
-        .all(connection)
-        .await
-}
-
-/// Destroys the data keys whose time has passed, and tells them as they were.
-pub(super) async fn destroy_expired(
-    transaction: &Transaction,
-    now: Timestamp,
-) -> Result<Vec<entity::data_keys::Model>, DbErr> {
-    lock_keys(transaction).await?;
-    let expired = find_expired(transaction, now).await?;
-    if expired.is_empty() {
-        return Ok(expired);
-    }
-    let backend = transaction.get_database_backend();
-    let mut steps = vec![
-        "UPDATE data_keys SET wrapped = NULL, destroyed_at = $1, retired_at = coalesce(retired_at, $1)
-         WHERE expires_at <= $1 AND destroyed_at IS NULL",
-    ];
-    if backend == DbBackend::Sqlite {
-        // It leaves the bytes of a shortened row where they lie in the page: noughts are written over them first.
-        steps.insert(
-            0,
-            "UPDATE data_keys SET wrapped = zeroblob(length(wrapped)) WHERE expires_at <= $1 AND destroyed_at IS NULL",
-        );
-    }
-    for step in steps {
-        transaction.execute_raw(statement(backend, step, [now.micros().into()])).await?;
-    }
-    bump(transaction, Subject::Keys).await?;
-    Ok(expired)
 }
 
 async fn lock_keys(transaction: &Transaction) -> Result<(), DbErr> {

@@ -53,8 +53,6 @@ pub struct NewVoucher {
     pub blind_index: Digest,
     /// When it expires; `None` if never.
     pub expires_at: Option<Timestamp>,
-    /// When its key is destroyed; `None` if never.
-    pub readable_until: Option<Timestamp>,
     /// What it cost, if that is known.
     pub cost: Option<Cost>,
     /// The lot that it came in.

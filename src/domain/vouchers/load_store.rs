@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use super::keys::to_hex;
 use super::load::NewVoucher;
-use super::model::usable_until;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{Transaction, json, rowset, statement};
 
@@ -61,7 +60,6 @@ struct VoucherRow<'a> {
     sealed: String,
     blind_index: String,
     expires_at: Option<i64>,
-    readable_until: Option<i64>,
     usable_until: i64,
     cost_micros: Option<i64>,
     cost_currency: Option<&'a str>,
@@ -111,7 +109,6 @@ fn insertion(transaction: &Transaction, now: Timestamp, vouchers: &[NewVoucher],
         ("sealed", Text),
         ("blind_index", Text),
         ("expires_at", Integer),
-        ("readable_until", Integer),
         ("usable_until", Integer),
         ("cost_micros", Integer),
         ("cost_currency", Text),
@@ -120,9 +117,9 @@ fn insertion(transaction: &Transaction, now: Timestamp, vouchers: &[NewVoucher],
     ];
     let sql = format!(
         "INSERT INTO vouchers (id, product_id, face_minor, state, data_key_id, sealed, blind_index, expires_at,
-            readable_until, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at)
+            usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at)
          SELECT r.id, r.product_id, r.face_minor, 'AVAILABLE', r.data_key_id, {}, {}, r.expires_at,
-            r.readable_until, r.usable_until, r.cost_micros, r.cost_currency, r.lot, r.purchase_id, $2 FROM {} {clause}",
+            r.usable_until, r.cost_micros, r.cost_currency, r.lot, r.purchase_id, $2 FROM {} {clause}",
         from_hex(backend, "r.sealed"),
         from_hex(backend, "r.blind_index"),
         rowset(backend, 1, "r", &columns)
@@ -139,8 +136,7 @@ fn voucher_row(voucher: &NewVoucher) -> VoucherRow<'_> {
         sealed: to_hex(&voucher.sealed.0),
         blind_index: to_hex(&voucher.blind_index.0),
         expires_at: voucher.expires_at.map(Timestamp::micros),
-        readable_until: voucher.readable_until.map(Timestamp::micros),
-        usable_until: usable_until(voucher.expires_at, voucher.readable_until).micros(),
+        usable_until: voucher.expires_at.unwrap_or(Timestamp::NEVER).micros(),
         cost_micros: voucher.cost.map(|cost| cost.micros),
         cost_currency: voucher.cost.as_ref().map(|cost| cost.currency.code()),
         lot: &voucher.lot,

@@ -4,8 +4,7 @@
 //! (`store`).
 //! What is always true: a code lies in the database sealed, bound to its row; its plaintext exists only in `Secret`, which
 //! prints nothing and is wiped; the same code of a brand is never loaded twice; every change of the number of available codes
-//! leaves a stock move, and what codes cost leaves a posting, in the same transaction; a code that may be kept for a time alone is
-//! read by nobody after it.
+//! leaves a stock move, and what codes cost leaves a posting, in the same transaction.
 //! What is not here: who may see a code, and when it is paid for; that is orders.
 
 pub mod keys;
@@ -13,14 +12,12 @@ pub mod model;
 
 mod bought;
 mod csv_rows;
-mod forget;
 mod generate;
 mod import;
 mod jobs;
 mod keys_store;
 mod load;
 mod load_store;
-mod purpose;
 mod quoting;
 mod reserved;
 mod sealing;
@@ -30,7 +27,6 @@ mod vault;
 
 pub use bought::{Bought, BoughtOf, seal_bought, take_in};
 pub use csv_rows::{read_contents, read_expiry};
-pub use forget::destroy_expired_keys;
 pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
 pub use jobs::{KEYS_EVERY, watch};

@@ -1,7 +1,7 @@
 //! What makes two codes the same, and what a sealed text is bound to.
 //!
 //! What lives here: the normal form of a code, the words of the blind index, the words that a seal is bound to, what a code may
-//! cost, when a data key has sealed enough, and until when a code may be sold.
+//! cost, and when a data key has sealed enough.
 //! What is always true: words are joined with their lengths, so that no two lists of words give the same bytes.
 //! What is not here: keys and ciphers.
 
@@ -17,12 +17,7 @@ pub const MOST_USES: i64 = 1 << 20;
 /// What a code costs at most, at scale 6: a billion. The database says the same, and the sums of an order rest on it.
 pub const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// How long a data key seals, in seconds.
-pub const KEY_SEALS_SECS: i64 = 30 * 86_400;
-/// How long one seals that is to be destroyed: by so much less than its source allows a code may be read, since all that one
-/// key seals ends with it.
-pub const TIMED_KEY_SEALS_SECS: i64 = 3_600;
-/// How long a code must be readable still when it is sold from stock, in seconds.
-const READABLE_WHEN_SOLD_SECS: i64 = 12 * 3_600;
+const KEY_LIFE_SECS: i64 = 30 * 86_400;
 
 /// Words as bytes, each after its length.
 pub fn join(words: &[&str]) -> Zeroizing<Vec<u8>> {
@@ -59,15 +54,9 @@ pub fn identity(brand: &str, contents: &Contents) -> Option<Zeroizing<Vec<u8>>> 
     }
 }
 
-/// Whether a data key that seals until then may seal `more` texts after the `used` that are reserved already.
-pub fn may_seal(until: Timestamp, used: i64, more: i64, now: Timestamp) -> bool {
-    now < until && used.saturating_add(more) <= MOST_USES
-}
-
-/// Until when a code may be sold from stock: while it is good, and its buyer has time to read it.
-pub fn usable_until(expires_at: Option<Timestamp>, readable_until: Option<Timestamp>) -> Timestamp {
-    let readable = readable_until.map(|until| until.plus_seconds(-READABLE_WHEN_SOLD_SECS));
-    expires_at.into_iter().chain(readable).min().unwrap_or(Timestamp::NEVER)
+/// Whether a data key may seal `more` texts after the `used` that are reserved already.
+pub fn may_seal(created_at: Timestamp, used: i64, more: i64, now: Timestamp) -> bool {
+    now < created_at.plus_seconds(KEY_LIFE_SECS) && used.saturating_add(more) <= MOST_USES
 }
 
 #[cfg(test)]
@@ -95,20 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn a_data_key_rests_after_its_time_or_a_million_uses() {
-        let (made, until) = (Timestamp::from_micros(0), Timestamp::from_micros(9));
-        assert!(may_seal(until, 0, MOST_USES, made));
-        assert!(!may_seal(until, 1, MOST_USES, made));
-        assert!(!may_seal(until, 0, 1, until));
-    }
-
-    #[test]
-    fn a_code_is_sold_while_it_is_good_and_its_buyer_can_read_it_for_half_a_day() {
-        let at = |hours: i64| Timestamp::from_micros(0).plus_seconds(hours * 3_600);
-        assert_eq!(usable_until(None, None), Timestamp::NEVER);
-        assert_eq!(usable_until(Some(at(9)), None), at(9));
-        assert_eq!(usable_until(None, Some(at(24))), at(12));
-        assert_eq!(usable_until(Some(at(9)), Some(at(24))), at(9));
-        assert_eq!(usable_until(Some(at(20)), Some(at(24))), at(12));
+    fn a_data_key_rests_after_a_month_or_a_million_uses() {
+        let made = Timestamp::from_micros(0);
+        assert!(may_seal(made, 0, MOST_USES, made));
+        assert!(!may_seal(made, 1, MOST_USES, made));
+        assert!(!may_seal(made, 0, 1, made.plus_seconds(30 * 86_400)));
     }
 }

@@ -21,8 +21,7 @@ use zeroize::Zeroizing;
 
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::keys_store;
-use super::model::{identity, join, may_seal};
-use super::purpose::Purpose;
+use super::model::{identity, join};
 use super::sealing::{
     Place, canary, canary_binding, cipher, data_key_binding, digest, open, place_binding, seal,
     voucher_binding,
@@ -37,11 +36,28 @@ use crate::store::{begin, write};
 /// How many uses are reserved at least when a data key is asked for: sealing one text at a time then writes nothing.
 const LEAST_RESERVED: i64 = 1_024;
 
+/// What a data key seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    /// Codes.
+    Stock,
+    /// Other secrets, in rows of their own: recipients, and what signs in to vendors.
+    Secrets,
+}
+
+impl Purpose {
+    /// The text in the table.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Secrets => "secrets",
+        }
+    }
+}
+
 /// A data key, unwrapped.
 pub(super) struct DataKey {
     pub(super) id: DataKeyId,
-    /// When it is destroyed; `None` if never.
-    pub(super) expires_at: Option<Timestamp>,
     cipher: XChaCha20Poly1305,
 }
 
@@ -141,7 +157,7 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Takes in the data keys that other processes have made since, and lets go of those that are destroyed.
+    /// Takes in the data keys that other processes have made since.
     ///
     /// # Errors
     /// SERVICE_UNAVAILABLE when the database is away; INTERNAL_SERVER_ERROR for a key that does not unwrap.
@@ -149,15 +165,13 @@ impl Vault {
         let rows = entity::data_keys::Entity::find().all(&database.reader).await?;
         let known = self.data_keys.load_full();
         let mut fresh = HashMap::new();
-        let is_gone = |row: &&entity::data_keys::Model| row.destroyed_at.is_some();
-        for row in rows.iter().filter(|row| !is_gone(row) && !known.contains_key(&row.id)) {
+        for row in rows.iter().filter(|row| !known.contains_key(&row.id)) {
             fresh.insert(row.id, Arc::new(self.unwrap(row)?));
         }
         // Added to whatever is known by now: another reload may have read later, and stored earlier.
         self.data_keys.rcu(|known| {
             let mut all = HashMap::clone(known);
             all.extend(fresh.iter().map(|(id, key)| (*id, Arc::clone(key))));
-            rows.iter().filter(is_gone).for_each(|row| drop(all.remove(&row.id)));
             all
         });
         // What another process has retired seals nothing here either.
@@ -167,8 +181,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Makes sure that the keys of these vouchers are in memory, but for those whose time has passed: another process may have
-    /// made one a moment ago.
+    /// Makes sure that the keys of these vouchers are in memory: another process may have made one a moment ago.
     ///
     /// # Errors
     /// As `reload`.
@@ -178,17 +191,13 @@ impl Vault {
         vouchers: impl IntoIterator<Item = &'v entity::vouchers::Model>,
     ) -> Result<(), Problem> {
         let known = self.data_keys.load_full();
-        let is_known = |voucher: &entity::vouchers::Model| {
-            has_ended(voucher, ctx.now) || known.contains_key(&voucher.data_key_id)
-        };
-        if vouchers.into_iter().all(is_known) {
+        if vouchers.into_iter().all(|voucher| known.contains_key(&voucher.data_key_id)) {
             return Ok(());
         }
         self.reload(ctx.database()).await
     }
 
-    /// Opens codes, each beside its row; `None` beside one whose time has passed. Whoever calls it has checked who may see them,
-    /// and has left the audit's row.
+    /// Opens codes, each beside its row. Whoever calls it has checked who may see them, and has left the audit's row.
     ///
     /// # Errors
     /// As `know` and `open_voucher`.
@@ -196,18 +205,9 @@ impl Vault {
         &self,
         ctx: &Ctx,
         sealed: impl IntoIterator<Item = &'v entity::vouchers::Model> + Clone,
-    ) -> Result<Vec<(&'v entity::vouchers::Model, Option<Opened>)>, Problem> {
+    ) -> Result<Vec<(&'v entity::vouchers::Model, Opened)>, Problem> {
         self.know(ctx, sealed.clone()).await?;
-        // A process whose clock is ahead may have destroyed a key a moment ago.
-        let is_gone = |voucher: &entity::vouchers::Model| {
-            voucher.readable_until.is_some() && !self.data_keys.load().contains_key(&voucher.data_key_id)
-        };
-        let open =
-            |voucher: &'v entity::vouchers::Model| match has_ended(voucher, ctx.now) || is_gone(voucher) {
-                true => Ok((voucher, None)),
-                false => Ok((voucher, Some(self.open_voucher(voucher)?))),
-            };
-        sealed.into_iter().map(open).collect()
+        sealed.into_iter().map(|voucher| Ok((voucher, self.open_voucher(voucher)?))).collect()
     }
 
     /// Opens a voucher. Whoever calls it has checked who may see it, and has left the audit's row.
@@ -287,7 +287,7 @@ impl Vault {
         let mut sealing = self.sealing.lock().await;
         if let Some(reserved) = sealing.get_mut(&purpose)
             && reserved.left >= uses
-            && may_seal(purpose.seals_until(reserved.created_at), 0, 0, ctx.now)
+            && super::model::may_seal(reserved.created_at, 0, 0, ctx.now)
         {
             reserved.left -= uses;
             return Ok(Arc::clone(&reserved.key));
@@ -298,7 +298,7 @@ impl Vault {
             let ctx = task.clone();
             Box::pin(async move {
                 let fresh = vault(&ctx).fresh_data_key(&ctx, purpose);
-                Ok(keys_store::reserve_data_key(transaction, fresh, purpose, block).await?)
+                Ok(keys_store::reserve_data_key(transaction, fresh, block).await?)
             })
         })
         .await?;
@@ -320,18 +320,16 @@ impl Vault {
         let id = DataKeyId::from_uuid(ctx.uuid());
         let mut bytes = Zeroizing::new([0; 32]);
         ctx.deps.ids.fill(bytes.as_mut_slice());
-        let binding = data_key_binding(id, &purpose.text(), self.current_master);
+        let binding = data_key_binding(id, purpose.as_str(), self.current_master);
         let master = &self.masters[&self.current_master];
         entity::data_keys::Model {
             id,
             master_version: self.current_master,
-            wrapped: Some(seal(master, ctx.deps.ids.as_ref(), bytes.as_slice(), &binding)),
-            purpose: purpose.text().into_owned(),
+            wrapped: seal(master, ctx.deps.ids.as_ref(), bytes.as_slice(), &binding),
+            purpose: purpose.as_str().to_owned(),
             uses: 0,
             created_at: ctx.now,
             retired_at: None,
-            expires_at: purpose.expires_at(ctx.now),
-            destroyed_at: None,
         }
     }
 
@@ -339,10 +337,9 @@ impl Vault {
         let broken = || Problem::internal(format!("the data key {} does not unwrap", row.id));
         let master = self.masters.get(&row.master_version).ok_or_else(broken)?;
         let binding = data_key_binding(row.id, &row.purpose, row.master_version);
-        let wrapped = row.wrapped.as_ref().ok_or_else(broken)?;
-        let bytes = open(master, wrapped, &binding).ok_or_else(broken)?;
+        let bytes = open(master, &row.wrapped, &binding).ok_or_else(broken)?;
         let bytes = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| broken())?);
-        Ok(DataKey { id: row.id, expires_at: row.expires_at, cipher: cipher(&bytes) })
+        Ok(DataKey { id: row.id, cipher: cipher(&bytes) })
     }
 
     fn open(&self, key: DataKeyId, sealed: &Sealed, binding: &[u8]) -> Result<Zeroizing<Vec<u8>>, Problem> {
@@ -358,11 +355,6 @@ impl Vault {
     fn digest(&self, words: &[u8]) -> [u8; 32] {
         digest(&self.index, words)
     }
-}
-
-/// Whether a code may be read no more.
-fn has_ended(voucher: &entity::vouchers::Model, now: Timestamp) -> bool {
-    voucher.readable_until.is_some_and(|until| until <= now)
 }
 
 async fn put_on_record(

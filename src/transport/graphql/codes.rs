@@ -9,7 +9,6 @@ use async_graphql::{ComplexObject, Context, ID, SimpleObject};
 use entity::ids::VoucherId;
 use entity::{orders, vouchers};
 
-use super::enums::UnreadableReason;
 use super::loaders::load;
 use super::request_loaders::Loaders;
 use super::types::{DateTime, Money, request};
@@ -39,10 +38,6 @@ pub struct Voucher {
     expires_at: Option<DateTime>,
     /// The id of the voucher in whose place it was given, since that did not work; null for a unit's first.
     replaces: Option<ID>,
-    /// Until when code, pin, serial and link can be read here: keep them by then, for afterwards nobody can read them; null if for good.
-    readable_until: Option<DateTime>,
-    /// Why code, pin, serial and link are null though there were some; null while they can be read.
-    unreadable_reason: Option<UnreadableReason>,
 }
 
 #[ComplexObject]
@@ -129,22 +124,16 @@ async fn open(
     let ctx = request(context);
     let opened = vault(ctx).open_vouchers(ctx, sealed.iter().copied()).await?;
     let text = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
-    let voucher = |(code, opened): (&vouchers::Model, Option<Opened>)| {
-        let unreadable_reason = opened.is_none().then_some(UnreadableReason::RetentionEnded);
-        let opened = opened.unwrap_or_default();
-        Voucher {
-            id: code.id,
-            unit_index: code.unit_index.unwrap_or_default(),
-            face_value: Money::from_minor(code.face_minor, order.face_currency),
-            code: text(opened.code),
-            pin: text(opened.pin),
-            serial: text(opened.serial),
-            redemption_url: text(opened.redemption_url),
-            expires_at: code.expires_at.map(DateTime),
-            replaces: code.replaces.map(|replaced| replaced.to_string().into()),
-            readable_until: code.readable_until.map(DateTime),
-            unreadable_reason,
-        }
+    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
+        id: code.id,
+        unit_index: code.unit_index.unwrap_or_default(),
+        face_value: Money::from_minor(code.face_minor, order.face_currency),
+        code: text(opened.code),
+        pin: text(opened.pin),
+        serial: text(opened.serial),
+        redemption_url: text(opened.redemption_url),
+        expires_at: code.expires_at.map(DateTime),
+        replaces: code.replaces.map(|replaced| replaced.to_string().into()),
     };
     Ok(opened.into_iter().map(voucher).collect())
 }

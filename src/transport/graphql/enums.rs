@@ -250,13 +250,6 @@ pub enum OrderFailureCode {
     SourcesRefused,
 }
 
-/// Why a delivered code cannot be read.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnreadableReason {
-    /// The time has passed for which its source lets it be kept.
-    RetentionEnded,
-}
-
 /// What moved money.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletEntryKind {

@@ -73,8 +73,6 @@ struct Voucher {
     redemption_url: Option<Secret>,
     expires_at: Option<Timestamp>,
     replaces: Option<VoucherId>,
-    readable_until: Option<Timestamp>,
-    unreadable_reason: Option<&'static str>,
 }
 
 /// The one place at which a code of the facade leaves its secret.
@@ -158,22 +156,16 @@ async fn codes(
 }
 
 async fn open(ctx: &Ctx, order: &orders::Model, sealed: &[vouchers::Model]) -> Result<Vec<Voucher>, Problem> {
-    let voucher = |(code, opened): (&vouchers::Model, Option<Opened>)| {
-        let unreadable_reason = opened.is_none().then_some("RETENTION_ENDED");
-        let opened = opened.unwrap_or_default();
-        Voucher {
-            id: code.id,
-            unit_index: code.unit_index.unwrap_or_default(),
-            face_value: Money::from_minor(code.face_minor, order.face_currency),
-            code: opened.code,
-            pin: opened.pin,
-            serial: opened.serial,
-            redemption_url: opened.redemption_url,
-            expires_at: code.expires_at,
-            replaces: code.replaces,
-            readable_until: code.readable_until,
-            unreadable_reason,
-        }
+    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
+        id: code.id,
+        unit_index: code.unit_index.unwrap_or_default(),
+        face_value: Money::from_minor(code.face_minor, order.face_currency),
+        code: opened.code,
+        pin: opened.pin,
+        serial: opened.serial,
+        redemption_url: opened.redemption_url,
+        expires_at: code.expires_at,
+        replaces: code.replaces,
     };
     Ok(vault(ctx).open_vouchers(ctx, sealed).await?.into_iter().map(voucher).collect())
 }

@@ -1,7 +1,6 @@
 //! Processes that are put to sleep, and told to stop, in the middle of purchases (F6 to F8).
 //! Always true: what a sleeper missed is done by others, or by itself when it wakes, and once.
 
-use octopus_cards::domain::fulfillment::Retention;
 use serde_json::{Value, json};
 
 use super::let_time_pass;
@@ -24,7 +23,6 @@ const SLOW: Terms = Terms {
     concurrent_requests: 4,
     latency_ms: 200,
     settle_window_secs: Some(1),
-    retention: Retention::Store,
 };
 
 /// A server that has sold an order of so many units, and is buying them.

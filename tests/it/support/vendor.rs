@@ -8,7 +8,7 @@ use entity::currency::Currency;
 use entity::state::OfferStatus;
 use entity::vendors;
 use octopus_cards::domain::catalog;
-use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Retention, Secret};
+use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
 use octopus_cards::simulator::{self, Options, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -48,8 +48,6 @@ pub struct Terms {
     pub latency_ms: u64,
     /// For how many seconds a purchase that it does not know may come to be; what the adapter says if absent.
     pub settle_window_secs: Option<u32>,
-    /// For how long its codes are kept.
-    pub retention: Retention,
 }
 
 impl Default for Terms {
@@ -60,7 +58,6 @@ impl Default for Terms {
             concurrent_requests: 16,
             latency_ms: 0,
             settle_window_secs: None,
-            retention: Retention::Store,
         }
     }
 }
@@ -163,7 +160,6 @@ async fn add(app: &TestApp, name: &str, base_url: String, terms: Terms) -> vendo
         concurrent_requests: Some(terms.concurrent_requests),
         largest_batch: Some(terms.largest_batch),
         settle_window_secs: terms.settle_window_secs,
-        retention: terms.retention,
     };
     fulfillment::add_vendor(&app.system(), command).await.expect("the vendor is good")
 }

@@ -73,13 +73,6 @@ const OUTCOMES_SWAPPED: &str =
         transaction_id = (SELECT t.id FROM ledger_transactions t WHERE t.order_id = unit_settlements.order_id
             AND t.kind = CASE unit_settlements.outcome WHEN 'CAPTURED' THEN 'RELEASE' ELSE 'CAPTURE' END)";
 
-const DESTROYED_KEY: &str =
-    "INSERT INTO data_keys (id, master_version, purpose, uses, created_at, retired_at, expires_at,
-    destroyed_at) SELECT 'dek_gone', master_version, 'gone', 0, 1, 2,";
-
-const KEPT_KEY: &str = "INSERT INTO data_keys (id, master_version, wrapped, purpose, uses, created_at, retired_at, expires_at)
-    SELECT 'dek_kept', master_version, wrapped, 'kept', 0, 1, 2, 5 FROM data_keys WHERE wrapped IS NOT NULL LIMIT 1";
-
 /// By the transaction of the replacement, for want of another.
 const REFUNDED_BEFORE: &str =
     "INSERT INTO goodwill_refunds (order_id, unit_index, partner_id, transaction_id, at)
@@ -239,13 +232,6 @@ breakers! {
         ["stock_moves"], MOVES_WITH_A_HIDDEN_GAP, says "its head is 4, its 4 moves have 3 numbers from 1 to 4";
     a_code_reserved_for_nobody_is_found breaks "reserved_codes_are_awaited" "reserved_for_nobody" in Sold, ["vouchers"],
         one_more_code("RESERVED", "500"), says "it is reserved for a unit that does not wait";
-    a_code_of_another_life_than_its_key_is_found breaks "codes_are_kept_as_long_as_they_may_be" "another_life" in Seeded,
-        ["vouchers"], "UPDATE vouchers SET readable_until = 5 WHERE id = (SELECT min(v.id) FROM vouchers v)",
-        says "it may be read until 5, its key until 0";
-    a_key_that_outlives_its_time_is_found breaks "codes_are_kept_as_long_as_they_may_be" "kept_too_long" in Seeded,
-        ["data_keys"], format!("{DESTROYED_KEY} 4, 5 FROM data_keys LIMIT 1; {KEPT_KEY}"), says "its time had passed when another key was destroyed";
-    a_key_that_is_destroyed_before_its_time_is_found breaks "codes_are_kept_as_long_as_they_may_be" "destroyed_too_soon" in Seeded,
-        ["data_keys"], format!("{DESTROYED_KEY} 6, 5 FROM data_keys LIMIT 1"), says "it was destroyed before its time";
     a_code_in_the_place_of_another_unit_s_is_found breaks "replacements_cost_what_they_cost" "of_another_unit" in Replaced,
         ["vouchers"], "UPDATE vouchers SET replaces = (SELECT v.id FROM vouchers v WHERE v.unit_index = 2)
             WHERE replaces IS NOT NULL", says "it stands in the place of what is not its unit's", and "a_code_has_one_unit";
