@@ -27,10 +27,12 @@ pub struct Model {
     pub unit_index: Option<i32>,
     /// The partner who has it.
     pub partner_id: Option<PartnerId>,
-    /// The key that seals it.
-    pub data_key_id: DataKeyId,
-    /// Code, pin, serial and link, sealed together.
-    pub sealed: Sealed,
+    /// The key that seals it; `None` if its contents are at the vendor alone.
+    pub data_key_id: Option<DataKeyId>,
+    /// Code, pin, serial and link, sealed together; `None` if they are at the vendor alone.
+    pub sealed: Option<Sealed>,
+    /// For how many seconds from its delivery on it can be read; `None` if for ever.
+    pub retention_secs: Option<i64>,
     /// A keyed digest of brand and code, unique: a code loaded twice is refused.
     pub blind_index: Digest,
     /// When it expires; null if never.

@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 100] = [
+const CASES: [Case; 103] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -179,6 +179,9 @@ const CASES: [Case; 100] = [
     ("vendor pause nobody", 3, "NOT_FOUND"),
     ("vendor resume only", 0, ""),
     ("vendor resume vnd_00000000000000000000000000", 3, "NOT_FOUND"),
+    ("vendor retention only ttl=48h", 0, ""),
+    ("vendor retention only ttl=2h", 2, "USAGE"),
+    ("vendor retention nobody store", 3, "NOT_FOUND"),
     ("vendor adapters", 0, ""),
     ("vendor adapters more", 2, "USAGE"),
     ("offers import only absent", 2, "USAGE"),

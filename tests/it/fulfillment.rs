@@ -6,6 +6,7 @@ mod chained;
 mod goods;
 mod outcomes;
 mod policies;
+mod retention;
 mod routes;
 mod statements;
 mod workers;

@@ -19,6 +19,7 @@ mod offer_file;
 mod offers;
 mod queries;
 mod reconcile;
+mod retention;
 mod sourcing;
 mod statement_booking;
 mod statement_model;
@@ -28,9 +29,9 @@ mod vendor;
 mod vendor_store;
 mod vendors;
 
-pub use crate::domain::vouchers::{Contents, Cost, Secret};
+pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
-pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, send};
+pub use calls::{Fact, Finding, Learnt, beat, call_of, claim, leave, look, put_off, recall, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use jobs::{VENDORS_EVERY, tend, tend_once, watch};
 pub use listing::{
@@ -42,6 +43,7 @@ pub use offer_file::{BadOffer, read_offers};
 pub use offers::{NewOffer, OffersReport, put_offers};
 pub use queries::{PurchaseFilter, PurchaseHistory, get_purchase, list_health, list_purchases};
 pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, reconcile};
+pub use retention::{retention_of, set_retention};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use vendor::{
     Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Sighting, Vendor,

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use entity::currency::Currency;
 use entity::state::OfferStatus;
-use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
+use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Retention, Secret};
 
 use super::{end, input};
 use crate::orders::order;
@@ -42,6 +42,7 @@ async fn buy_from(app: &TestApp, address: SocketAddr, database: &TestDatabase) {
         concurrent_requests: Some(2),
         largest_batch: Some(2),
         settle_window_secs: None,
+        retention: Retention::Store,
     };
     let vendor = fulfillment::add_vendor(&app.system(), command).await.expect("the account is good");
     let offer = NewOffer {
