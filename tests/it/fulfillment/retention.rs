@@ -304,6 +304,29 @@ both_databases! {
         read_by_rest(&partner, &kept).await.expect_status(200);
     }
 
+    /// The answer to the only question is lost: a second one would be answered.
+    async fn a_purchase_is_asked_about_once_for_all_that_an_answer_tells_of_it(app: SmallCatalog) {
+        let keeper = vendor(&app, "keeper", Retention::PassThrough).await;
+        keeper.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        let partner = app.partner().await;
+        buy(&app, &partner, input(EURO_20, 2, "one")).await;
+        let ids = app.database.texts("SELECT id AS line FROM vouchers WHERE sealed IS NULL ORDER BY unit_index").await;
+        let document = format!(
+            "{{ order(reference: \"one\") {{ vouchers {{ codeState }} }}
+                first: node(id: \"{}\") {{ ... on Voucher {{ codeState }} }}
+                second: node(id: \"{}\") {{ ... on Voucher {{ codeState }} }} }}",
+            ids[0], ids[1]
+        );
+        let told = async || partner.graphql(&document, json!({})).await.data().clone();
+        let all = |state: &str| {
+            let one = json!({ "codeState": state });
+            json!({ "order": { "vouchers": [one, one] }, "first": one, "second": one })
+        };
+        keeper.wire.turn(Weather::LosesAnswerTo("GET /purchases"));
+        assert_eq!(told().await, all("UNREACHABLE"));
+        assert_eq!(told().await, all("AVAILABLE"));
+    }
+
     /// As if the vendor told another code for the first unit than it delivered: the index is of what was delivered.
     async fn another_code_than_was_delivered_is_never_shown(app: SmallCatalog) {
         app.books_are_broken();
