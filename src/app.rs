@@ -222,6 +222,7 @@ async fn sweep(deps: Arc<Deps>) {
             identity::sweep(&ctx).await.map(drop),
             events::sweep(&ctx).await.map(drop),
             charges.run(&ctx).await.map(drop),
+            vouchers::destroy_expired_keys(&ctx).await.map(drop),
         ];
         for problem in swept.into_iter().filter_map(Result::err) {
             tracing::warn!(%problem, "not everything that has expired was swept; it is tried again");

@@ -15,7 +15,7 @@ pub struct Model {
     pub id: DataKeyId,
     /// Which master key wraps it.
     pub master_version: i32,
-    /// The key, sealed.
+    /// The key, sealed; empty once it is destroyed.
     pub wrapped: Sealed,
     /// What it seals, such as stock.
     pub purpose: String,
@@ -25,6 +25,10 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it stopped sealing; it opens for as long as rows need it.
     pub retired_at: Option<Timestamp>,
+    /// From when on it is to be destroyed; `None` if never.
+    pub expires_at: Option<Timestamp>,
+    /// When it was destroyed.
+    pub destroyed_at: Option<Timestamp>,
 }
 
 /// Joins are written where they are needed.

@@ -277,6 +277,15 @@ states! {
         /// It is not at present; what was asked of it is still resolved.
         Paused = "PAUSED",
     }
+    /// How the codes that a vendor delivers are kept.
+    RetentionKind {
+        /// Sealed, for as long as anybody may read them.
+        Store = "STORE",
+        /// Sealed, and destroyed a time after their delivery.
+        Ttl = "TTL",
+        /// Not at all: the vendor tells them again.
+        PassThrough = "PASS_THROUGH",
+    }
     /// Whether a product is bought from a vendor.
     OfferStatus {
         /// It is.

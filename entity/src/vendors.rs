@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::currency::Currency;
 use crate::ids::{DataKeyId, VendorId};
 use crate::secret::Sealed;
-use crate::state::VendorStatus;
+use crate::state::{RetentionKind, VendorStatus};
 use crate::timestamp::Timestamp;
 
 /// A vendor: our account there, and how it is spoken to.
@@ -43,6 +43,10 @@ pub struct Model {
     pub largest_batch: i32,
     /// For how long a purchase that it does not know may still come to be.
     pub settle_window_secs: i32,
+    /// How the codes that it delivers are kept.
+    pub retention: RetentionKind,
+    /// For how many seconds, where they are kept for a time.
+    pub retention_secs: Option<i64>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -29,10 +29,12 @@ pub struct Model {
     pub partner_id: Option<PartnerId>,
     /// The code in whose place its unit has it; `None` for a unit's first.
     pub replaces: Option<VoucherId>,
-    /// The key that seals it.
-    pub data_key_id: DataKeyId,
-    /// Code, pin, serial and link, sealed together.
-    pub sealed: Sealed,
+    /// The key that seals it; `None` if its contents are at the vendor alone.
+    pub data_key_id: Option<DataKeyId>,
+    /// Code, pin, serial and link, sealed together; `None` if they are at the vendor alone.
+    pub sealed: Option<Sealed>,
+    /// For how many seconds from its delivery on it can be read; `None` if for ever.
+    pub retention_secs: Option<i64>,
     /// A keyed digest of brand and code, unique: a code loaded twice is refused.
     pub blind_index: Digest,
     /// When it expires; null if never.

@@ -1,4 +1,7 @@
 //! The master keys that wrap, and the data keys that seal.
+//!
+//! What a key with an end has sealed can be opened until the key is destroyed: then nothing is left of it but its row, and no
+//! master key gives back what it sealed.
 
 crate::dialect::migration! {
     "m05_keys",
@@ -16,9 +19,15 @@ crate::dialect::migration! {
             purpose {text} NOT NULL,
             uses BIGINT NOT NULL CHECK (uses >= 0),
             created_at BIGINT NOT NULL,
-            retired_at BIGINT
+            retired_at BIGINT,
+            expires_at BIGINT,
+            destroyed_at BIGINT,
+            CHECK ((destroyed_at IS NULL) = (length(wrapped) > 0)),
+            CHECK (destroyed_at IS NULL OR (retired_at IS NOT NULL AND expires_at IS NOT NULL AND expires_at <= destroyed_at))
         )",
         "CREATE UNIQUE INDEX data_keys_one_active ON data_keys (purpose) WHERE retired_at IS NULL",
+        "CREATE INDEX data_keys_to_destroy ON data_keys (expires_at)
+            WHERE destroyed_at IS NULL AND expires_at IS NOT NULL",
     ],
     down: ["DROP TABLE data_keys", "DROP TABLE master_keys"]
 }

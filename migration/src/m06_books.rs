@@ -16,6 +16,9 @@
 //! 100,000 entries that came later). SQLite, which keeps no figures of its tables, would rather read a wallet's entries by their
 //! numbers, or take this index where it must not: there it is not.
 //!
+//! A code is sealed, or its contents are at the vendor that sold it, which tells them again. One with a `retention_secs` can be
+//! read for so long from its delivery on.
+//!
 //! A unit that waits for a source is looked at from `next_at` on; one without that waits for stock alone. A unit of an order that
 //! delivers all or nothing is `sourced` while its code is set aside for it.
 //!
@@ -207,8 +210,9 @@ crate::dialect::migration! {
             unit_index INTEGER,
             partner_id {text},
             replaces {text} REFERENCES vouchers (id),
-            data_key_id {text} NOT NULL REFERENCES data_keys (id),
-            sealed {bytes} NOT NULL,
+            data_key_id {text} REFERENCES data_keys (id),
+            sealed {bytes},
+            retention_secs BIGINT CHECK (retention_secs BETWEEN 86400 AND 315360000),
             blind_index {bytes} NOT NULL CONSTRAINT vouchers_loaded_once UNIQUE,
             expires_at BIGINT,
             usable_until BIGINT NOT NULL,
@@ -221,6 +225,8 @@ crate::dialect::migration! {
             delivered_at BIGINT,
             CONSTRAINT vouchers_of_a_unit
                 FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index),
+            CHECK ((data_key_id IS NULL) = (sealed IS NULL)),
+            CHECK (sealed IS NOT NULL OR (purchase_id IS NOT NULL AND retention_secs IS NULL)),
             CHECK ((cost_micros IS NULL) = (cost_currency IS NULL)),
             CHECK (usable_until = coalesce(expires_at, 253402300799999999)),
             CHECK ((state IN ('RESERVED', 'DELIVERED')) = (order_id IS NOT NULL)),
@@ -235,9 +241,11 @@ crate::dialect::migration! {
         "CREATE INDEX vouchers_available ON vouchers (product_id, face_minor, usable_until, id)
             WHERE state = 'AVAILABLE'",
         "CREATE INDEX vouchers_by_purchase ON vouchers (purchase_id) WHERE purchase_id IS NOT NULL",
+        "CREATE INDEX vouchers_set_aside_for_a_time ON vouchers (data_key_id)
+            WHERE state = 'RESERVED' AND retention_secs IS NOT NULL",
         "postgres: ALTER TABLE vouchers SET
             (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)",
-        "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, replaces, blind_index,
+        "frozen vouchers (id, product_id, face_minor, state, order_id, unit_index, partner_id, replaces, retention_secs, blind_index,
             expires_at, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at, delivered_at)
             when OLD.state = 'DELIVERED'",
         "CREATE TABLE stock_writers (

@@ -29,8 +29,11 @@ crate::dialect::migration! {
             concurrent_requests INTEGER NOT NULL CHECK (concurrent_requests BETWEEN 1 AND 1000),
             largest_batch INTEGER NOT NULL CHECK (largest_batch BETWEEN 1 AND 1000),
             settle_window_secs INTEGER NOT NULL CHECK (settle_window_secs BETWEEN 0 AND 604800),
+            retention {text} NOT NULL CHECK (retention IN ('STORE', 'TTL', 'PASS_THROUGH')),
+            retention_secs BIGINT CHECK (retention_secs BETWEEN 86400 AND 315360000),
             created_at BIGINT NOT NULL,
             updated_at BIGINT NOT NULL,
+            CHECK ((retention = 'TTL') = (retention_secs IS NOT NULL)),
             CHECK ((credentials IS NULL) = (credentials_key_id IS NULL))
         )",
         "CREATE TABLE vendor_limits (

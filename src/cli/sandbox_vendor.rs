@@ -23,7 +23,7 @@ use super::{CliError, progress, vendor_sim};
 use crate::clock::SystemClock;
 use crate::ctx::Ctx;
 use crate::domain::catalog::{self, Product};
-use crate::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
+use crate::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Retention, Secret};
 use crate::problem::{Failure, Problem};
 use crate::simulator::{self, BEHAVIOURS, Options, Simulator};
 use crate::store;
@@ -132,6 +132,7 @@ fn account(base_url: &str, key: String) -> AddVendor {
         concurrent_requests: None,
         largest_batch: None,
         settle_window_secs: Some(SETTLE_WINDOW_SECS),
+        retention: Retention::Store,
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use entity::currency::Currency;
 use entity::ids::VendorId;
-use entity::state::VendorStatus;
+use entity::state::{RetentionKind, VendorStatus};
 use entity::timestamp::Timestamp;
 use entity::{vendor_health, vendors};
 use serde_json::{Value, json};
 
 use super::{CliError, answer, vendor_reconcile, vendor_sync};
 use crate::ctx::{Ctx, Deps};
-use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Secret, Vanishing};
+use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Retention, Secret, Vanishing};
 
 /// What to do with vendors.
 #[derive(Debug, Subcommand)]
@@ -41,6 +41,13 @@ pub enum VendorCommand {
         /// Believe a listing that lacks more than half of what was sold
         #[arg(long)]
         allow_vanishing: bool,
+    },
+    /// Choose how the codes are kept that a vendor delivers from now on
+    Retention {
+        /// Its name, or its id (vnd_…)
+        vendor: String,
+        /// store, ttl=48h (24h to 87600h, or 1d to 3650d), or pass-through where the vendor tells its codes again
+        retention: Retention,
     },
     /// Hold a vendor's statement against our purchases, post what differs, and list all that ever did
     Reconcile {
@@ -92,6 +99,9 @@ pub struct AddArguments {
     /// For how many seconds a purchase that it does not know may still come to be [default: what the adapter says]
     #[arg(long)]
     settle_window_secs: Option<u32>,
+    /// How its codes are kept: store, ttl=48h (24h to 87600h, or 1d to 3650d), or pass-through where the vendor tells them again
+    #[arg(long, default_value_t = Retention::Store)]
+    retention: Retention,
 }
 
 fn parse_pair(text: &str) -> Result<(String, String), String> {
@@ -124,6 +134,9 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
         VendorCommand::List => list(&ctx, json).await?,
         VendorCommand::Pause { vendor } => set_status(&ctx, &vendor, VendorStatus::Paused, json).await?,
         VendorCommand::Resume { vendor } => set_status(&ctx, &vendor, VendorStatus::Active, json).await?,
+        VendorCommand::Retention { vendor, retention } => {
+            set_retention(&ctx, &vendor, retention, json).await?
+        }
         VendorCommand::Reconcile { vendor, since } => {
             vendor_reconcile::run(&ctx, vendor.as_deref(), since, json).await?;
         }
@@ -155,6 +168,7 @@ impl AddArguments {
             concurrent_requests: self.concurrent_requests,
             largest_batch: self.largest_batch,
             settle_window_secs: self.settle_window_secs,
+            retention: self.retention,
         })
     }
 }
@@ -197,6 +211,14 @@ async fn set_status(ctx: &Ctx, vendor: &str, status: VendorStatus, json: bool) -
     let vendor = fulfillment::set_vendor_status(ctx, vendor, status).await?;
     answer(json, &vendor_json(ctx, &vendor, &Standing::default()), || {
         format!("{} is {}", vendor.name, vendor.status.as_str().to_lowercase())
+    });
+    Ok(())
+}
+
+async fn set_retention(ctx: &Ctx, vendor: &str, retention: Retention, json: bool) -> Result<(), CliError> {
+    let vendor = fulfillment::set_retention(ctx, vendor, retention).await?;
+    answer(json, &vendor_json(ctx, &vendor, &Standing::default()), || {
+        format!("what {} delivers from now on is kept: {retention}", vendor.name)
     });
     Ok(())
 }
@@ -282,12 +304,18 @@ fn vendor_json(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Value
         "concurrent_requests": vendor.concurrent_requests,
         "largest_batch": vendor.largest_batch,
         "settle_window_secs": vendor.settle_window_secs,
+        "retention": retention(vendor),
         "broken": ctx.feature::<Live>().broken(vendor.id),
         "failing": failing,
         "synced_at": sync.and_then(|sync| sync.read_until),
         "sync_failure": sync.and_then(|sync| sync.failure.as_deref()),
         "vanished_offers": standing.vanished_of(vendor.id),
     })
+}
+
+/// As `vendor retention` takes it.
+fn retention(vendor: &vendors::Model) -> Option<String> {
+    Retention::of(vendor.retention, vendor.retention_secs).map(|retention| retention.to_string())
 }
 
 fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> String {
@@ -299,6 +327,9 @@ fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Strin
         vendor.base_url,
         vendor.status.as_str().to_lowercase()
     );
+    if let Some(retention) = retention(vendor).filter(|_| vendor.retention != RetentionKind::Store) {
+        line.push_str(&format!("\n  its codes are kept: {retention}"));
+    }
     if let Some(reason) = ctx.feature::<Live>().broken(vendor.id) {
         line.push_str(&format!("\n  cannot be used: {reason}"));
     }

@@ -6,6 +6,7 @@
 //! What is not here: any table's statements; each feature has its own `store.rs`.
 
 mod installation;
+mod leftovers;
 mod paging;
 mod pools;
 mod rowset;
@@ -14,6 +15,7 @@ mod transaction;
 mod versions;
 
 pub use installation::settle_environment;
+pub use leftovers::forget_past;
 pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
 pub use pools::close;
 pub use pools::open;

@@ -2,6 +2,7 @@
 //! Always true: nothing of them stands in the database's bytes, in the log at its loudest, in an answer about an error, in
 //! an event or a statement. Not here: the answers that are meant to carry them (the features' files).
 
+mod kept;
 mod mistakes;
 mod scan;
 

@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 102] = [
+const CASES: [Case; 107] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -179,6 +179,9 @@ const CASES: [Case; 102] = [
     ("vendor pause nobody", 3, "NOT_FOUND"),
     ("vendor resume only", 0, ""),
     ("vendor resume vnd_00000000000000000000000000", 3, "NOT_FOUND"),
+    ("vendor retention only ttl=48h", 0, ""),
+    ("vendor retention only ttl=2h", 2, "USAGE"),
+    ("vendor retention nobody store", 3, "NOT_FOUND"),
     ("vendor adapters", 0, ""),
     ("vendor adapters more", 2, "USAGE"),
     ("offers import only absent", 2, "USAGE"),
@@ -190,6 +193,8 @@ const CASES: [Case; 102] = [
     ("attempts list --state gone", 2, "USAGE"),
     ("attempts resolve pur_00000000000000000000000000 --refused --note it", 3, "NOT_FOUND"),
     ("refund-unit nothing 1 --reference T-1 --note it", 3, "NOT_FOUND"),
+    ("replace-voucher nothing vch_00000000000000000000000000 --reason it --operator Ada", 3, "NOT_FOUND"),
+    ("replace-voucher nothing 1 --reason it --operator Ada", 2, "USAGE"),
     ("work more", 2, "USAGE"),
     ("vendor reconcile nobody", 3, "NOT_FOUND"),
     ("vendor sync nobody", 3, "NOT_FOUND"),
@@ -370,6 +375,7 @@ fn the_table_has_every_command() {
         "rates poll",
         "attempts resolve",
         "refund-unit",
+        "replace-voucher",
         "vendor reconcile",
         "vendor sync",
         "work",

@@ -9,6 +9,7 @@ mod hints;
 mod outcomes;
 mod pace;
 mod policies;
+mod retention;
 mod routes;
 mod statements;
 mod workers;

@@ -6,7 +6,7 @@
 //! What is not here: what follows from a fact: that is orders', in the transaction that settles the units.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use entity::money::Money;
 use entity::state::{PurchaseCallKind, PurchaseState};
@@ -17,9 +17,11 @@ use super::allowance;
 use super::live::{KnownVendor, Live};
 use super::model::{Unfound, next_look, rest_secs};
 use super::store::{self, Suspension};
-use super::vendor::{Delivery, Doubt, Outcome, PurchaseRequest, Recipient, Sighting, TooMany, VendorRefusal};
+use super::vendor::{
+    Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, Sighting, TooMany, VendorRefusal,
+};
 use crate::ctx::Deps;
-use crate::domain::vouchers::Cost;
+use crate::domain::vouchers::{Contents, Cost};
 use crate::problem::Problem;
 use crate::store::write;
 
@@ -110,6 +112,29 @@ pub async fn look(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
         return send(deps, purchase, recipient).await;
     }
     unsaid(PurchaseCallKind::Look, "the vendor cannot be asked: a person has to decide")
+}
+
+/// Asks for the codes of a purchase again; the reason if they cannot be had now. It takes no longer than a call to this vendor may.
+pub async fn recall(deps: &Deps, purchase: &purchases::Model) -> Result<Vec<Contents>, String> {
+    let Some(known) = deps.feature::<Live>().vendor(purchase.vendor_id) else {
+        return Err("the vendor is not open in this process".to_owned());
+    };
+    let request = request(purchase, None);
+    let timeout = Duration::from_millis(u64::try_from(known.row.timeout_ms).unwrap_or(0));
+    let sighting = tokio::time::timeout(timeout, known.vendor.find(&request)).await;
+    match sighting.map_err(|_| "the vendor did not answer in time".to_owned())? {
+        Sighting::Delivered(delivery) => {
+            let contents = |goods| match goods {
+                Goods::Code { contents, .. } => Some(contents),
+                Goods::Receipt { .. } => None,
+            };
+            Ok(delivery.goods.into_iter().filter_map(contents).collect())
+        }
+        Sighting::Refused(refusal) => Err(format!("the vendor says that it refused: {}", refusal.message)),
+        Sighting::Pending { .. } => Err("the vendor says that it works on it".to_owned()),
+        Sighting::NotFound => Err("the vendor does not know the purchase".to_owned()),
+        Sighting::Unclear(doubt) => Err(doubt.message),
+    }
 }
 
 fn unsaid(kind: PurchaseCallKind, message: &str) -> Learnt {

@@ -23,6 +23,7 @@ mod offers_store;
 mod pace;
 mod queries;
 mod reconcile;
+mod retention;
 mod sourcing;
 mod statement_booking;
 mod statement_model;
@@ -38,9 +39,9 @@ mod vendor;
 mod vendor_store;
 mod vendors;
 
-pub use crate::domain::vouchers::{Contents, Cost, Secret};
+pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
-pub use calls::{Fact, Finding, Learnt, beat, call_of, leave, look, put_off, send};
+pub use calls::{Fact, Finding, Learnt, beat, call_of, leave, look, put_off, recall, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use hints::{HintRefusal, take_hint};
 pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
@@ -57,6 +58,7 @@ pub use queries::{
     PurchaseFilter, PurchaseHistory, count_vanished, get_purchase, list_health, list_purchases,
 };
 pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, reconcile};
+pub use retention::{retention_of, set_retention};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use sync::{list_syncs, sync};
 pub use sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};

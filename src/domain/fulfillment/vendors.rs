@@ -21,7 +21,7 @@ use super::vendor::Capabilities;
 use super::vendor_store;
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
-use crate::domain::vouchers::{Secret, require_vault, vault};
+use crate::domain::vouchers::{Retention, Secret, require_vault, vault};
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 use crate::store::{Subject, bump, write};
 
@@ -52,6 +52,8 @@ pub struct AddVendor {
     pub largest_batch: Option<i32>,
     /// For how many seconds a purchase that it does not know may still come to be; the same.
     pub settle_window_secs: Option<u32>,
+    /// How the codes that it delivers are kept.
+    pub retention: Retention,
 }
 
 /// Why a vendor is not added or changed.
@@ -72,6 +74,8 @@ pub enum VendorRefusedReason {
     },
     /// What is unknown there could never become known.
     CannotBeAsked,
+    /// What it delivered could never be read.
+    TellsNoCodesAgain,
 }
 
 impl Refusal for VendorRefusedReason {
@@ -93,6 +97,9 @@ impl Refusal for VendorRefusedReason {
                  stay unknown"
                     .to_owned()
             }
+            Self::TellsNoCodesAgain => {
+                "this vendor does not tell the codes of a purchase again: choose store or ttl".to_owned()
+            }
         }
     }
 
@@ -101,6 +108,7 @@ impl Refusal for VendorRefusedReason {
             Self::BadAccount(bad) => Some(vec![bad.field.clone()]),
             Self::OutOfBounds { field, .. } => Some(vec![(*field).to_owned()]),
             Self::NameTaken(_) | Self::Unknown(_) => Some(vec!["name".to_owned()]),
+            Self::TellsNoCodesAgain => Some(vec!["retention".to_owned()]),
             Self::CannotBeAsked => None,
         }
     }
@@ -127,9 +135,13 @@ pub async fn add_vendor(
     if !capabilities.query_by_reference && !capabilities.idempotent_create {
         return refused(VendorRefusedReason::CannotBeAsked);
     }
+    check_retention(command.retention, capabilities).map_err(Failure::Refused)?;
     let row = row(ctx, &command, capabilities).await?;
     check(&row).map_err(Failure::Refused)?;
-    let facts = json!({ "name": row.name, "adapter": row.adapter, "base_url": row.base_url });
+    let facts = json!({
+        "name": row.name, "adapter": row.adapter, "base_url": row.base_url,
+        "retention": command.retention.to_string(),
+    });
     let entry = Entry::new(ctx, "vendors.added", row.id, &facts);
     let task = row.clone();
     write::<_, Problem, _>(&ctx.deps, move |transaction| {
@@ -175,6 +187,7 @@ async fn row(ctx: &Ctx, command: &AddVendor, capabilities: Capabilities) -> Resu
             (Some(key), Some(sealed))
         }
     };
+    let (retention, retention_secs) = command.retention.columns();
     let bounded = |given: Option<u32>, said: u32| i32::try_from(given.unwrap_or(said)).unwrap_or(i32::MAX);
     Ok(vendors::Model {
         id,
@@ -192,9 +205,24 @@ async fn row(ctx: &Ctx, command: &AddVendor, capabilities: Capabilities) -> Resu
         concurrent_requests: bounded(command.concurrent_requests, capabilities.concurrent_requests),
         largest_batch: command.largest_batch.unwrap_or(capabilities.largest_batch),
         settle_window_secs: bounded(command.settle_window_secs, capabilities.settle_window_secs),
+        retention,
+        retention_secs,
         created_at: ctx.now,
         updated_at: ctx.now,
     })
+}
+
+/// Whether a vendor's codes can be kept so.
+pub(super) fn check_retention(
+    retention: Retention,
+    capabilities: Capabilities,
+) -> Result<(), VendorRefusedReason> {
+    match retention {
+        Retention::PassThrough if !capabilities.tells_codes_again => {
+            Err(VendorRefusedReason::TellsNoCodesAgain)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check(row: &vendors::Model) -> Result<(), VendorRefusedReason> {

@@ -24,10 +24,10 @@ use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
 use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::fulfillment::{
-    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, Sign, VendorRefusal,
+    self, Fact, Live, LockedPurchase, Made, NotExecuted, RefusalKind, Retention, Sign, VendorRefusal,
     after_not_executed, known_by, next_try,
 };
-use crate::domain::vouchers::{Cost, take_in};
+use crate::domain::vouchers::{Cost, keep_as_stock, take_in};
 use crate::domain::{audit, feed};
 use crate::problem::Problem;
 use crate::store;
@@ -55,7 +55,10 @@ pub async fn conclude(
 ) -> Result<Next, Problem> {
     let now = deps.clock.now();
     let news = match fact {
-        Fact::Delivered(delivery) => News::Parcel(Box::new(unpack(deps, purchase, now, delivery).await?)),
+        Fact::Delivered(delivery) => {
+            let retention = retention(deps, purchase, witness.decision).await?;
+            News::Parcel(Box::new(unpack(deps, purchase, (now, retention), delivery).await?))
+        }
         Fact::Refused(refusal) => News::Refused(refusal),
         Fact::NotExecuted => News::NotExecuted,
     };
@@ -95,6 +98,19 @@ pub async fn conclude(
     crash::pass(Place::FactCommitted);
     feed::wake(deps);
     Ok(next)
+}
+
+/// How the codes of a purchase are kept. What a person brought is kept in any case: the vendor, which could not tell what became
+/// of the purchase, may never tell its codes.
+async fn retention(
+    deps: &Arc<Deps>,
+    purchase: &purchases::Model,
+    decision: Option<&Decision>,
+) -> Result<Retention, Problem> {
+    match (fulfillment::retention_of(deps, purchase.vendor_id).await?, decision) {
+        (Retention::PassThrough, Some(_)) => Ok(Retention::Store),
+        (retention, _) => Ok(retention),
+    }
 }
 
 struct Concluding<'a> {
@@ -304,6 +320,7 @@ impl Concluding<'_> {
                 &mut sorted,
             );
         }
+        keep_as_stock(self.hand.deps, transaction, now, &sorted.surplus).await?;
         Ok(sorted)
     }
 
@@ -324,11 +341,11 @@ impl Concluding<'_> {
             }
             return;
         }
-        let is_code = matches!(came, Came::Code(_));
         if is_late || is_given_up {
             // A code becomes stock; a credit that nobody waits for any more is claimed back.
-            if is_code {
+            if let Came::Code(code) = came {
                 sorted.good_micros = sorted.good_micros.saturating_add(cost.micros);
+                sorted.surplus.push(*code);
             } else {
                 tracing::error!(purchase = %purchase.id, unit, "a vendor credited what was given up");
             }
@@ -363,6 +380,8 @@ struct Sorted {
     outcomes: Vec<(i32, AttemptOutcome)>,
     codes: Vec<(i32, entity::vouchers::Model)>,
     receipts: Vec<Receipt>,
+    /// Codes that become stock.
+    surplus: Vec<entity::vouchers::Model>,
     /// Units that got nothing, and look on.
     without: Vec<i32>,
     /// Units that are not wanted any more.

@@ -12,7 +12,7 @@ use entity::timestamp::Timestamp;
 
 use crate::ctx::{Ctx, Deps};
 use crate::domain::catalog;
-use crate::domain::fulfillment::{Delivery, Goods};
+use crate::domain::fulfillment::{Delivery, Goods, Retention};
 use crate::domain::vouchers::{Bought, BoughtOf, Cost, NewVoucher, seal_bought};
 use crate::problem::Problem;
 
@@ -69,14 +69,14 @@ impl Parcel {
     }
 }
 
-/// Makes a delivery ready.
+/// Makes a delivery ready: its codes sealed as they are kept.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unpack(
     deps: &Arc<Deps>,
     purchase: &purchases::Model,
-    now: Timestamp,
+    (now, retention): (Timestamp, Retention),
     delivery: Delivery,
 ) -> Result<Parcel, Problem> {
     let ctx = Ctx::system(Arc::clone(deps));
@@ -105,7 +105,7 @@ pub async fn unpack(
         };
         drafts.push(draft);
     }
-    let mut sealed = seal(&ctx, purchase, &bought).await?.into_iter();
+    let mut sealed = seal(&ctx, purchase, retention, &bought).await?.into_iter();
     let item = |draft| match draft {
         Draft::Code => match sealed.next().flatten() {
             Some(code) => Item::Code(Box::new(code)),
@@ -133,8 +133,12 @@ enum Draft {
 async fn seal(
     ctx: &Ctx,
     purchase: &purchases::Model,
+    retention: Retention,
     bought: &[Bought],
 ) -> Result<Vec<Option<NewVoucher>>, Problem> {
+    if bought.is_empty() {
+        return Ok(Vec::new());
+    }
     let snapshot = ctx.feature::<catalog::Live>().snapshot();
     let product = snapshot.product(&purchase.product_id).map(Arc::clone);
     let product = product.ok_or_else(|| Problem::internal("a purchase of a product that is not there"))?;
@@ -143,6 +147,7 @@ async fn seal(
         brand: &product.brand.slug,
         face_minor: purchase.face_minor,
         purchase: purchase.id,
+        retention,
     };
     seal_bought(ctx, of, bought).await
 }

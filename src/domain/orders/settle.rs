@@ -276,10 +276,8 @@ impl Settling<'_> {
     async fn hand_over(&self, order: &orders::Model, outcome: &Outcome) -> Result<(), DbErr> {
         let handovers = handovers(order, &outcome.codes);
         deliver(self.transaction, self.now, &handovers).await?;
-        if !outcome.reserved.is_empty() {
-            deliver_reserved(self.transaction, self.now, order.id, outcome.reserved.len()).await?;
-        }
-        give_back(self.transaction, self.now, self.writer, &outcome.returned).await?;
+        deliver_reserved(self.deps, self.transaction, self.now, &outcome.reserved).await?;
+        give_back(self.deps, self.transaction, self.now, self.writer, &outcome.returned).await?;
         let left = StockMove {
             product_id: order.product_id.clone(),
             face_minor: order.face_minor,

@@ -12,8 +12,10 @@ mod guards;
 mod ledger;
 mod money;
 mod orders;
+mod retention;
 mod stock;
 
+use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use serde::Serialize;
 
@@ -24,7 +26,7 @@ use crate::store::{begin_snapshot, statement};
 /// How many offenders a finding names at most.
 const MOST_OFFENDERS: usize = 20;
 
-/// A statement of two columns, `offender` and `reason`, that tells the rows that break an invariant.
+/// A statement of two columns, `offender` and `reason`, that tells the rows that break an invariant. `{now}` stands for the present.
 #[derive(Debug, Clone, Copy)]
 enum Sql {
     /// The same on both engines.
@@ -83,12 +85,13 @@ pub struct Finding {
 
 /// Every check, in the order in which they run.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    let all: [&'static [Check]; 7] = [
+    let all: [&'static [Check]; 8] = [
         ledger::CHECKS,
         money::CHECKS,
         orders::CHECKS,
         fulfillment::CHECKS,
         stock::CHECKS,
+        retention::CHECKS,
         feed::CHECKS,
         guards::CHECKS,
     ];
@@ -120,7 +123,7 @@ pub async fn verify_telling(
     }
     let mut findings = Vec::new();
     for check in checks() {
-        let finding = run(&transaction, check).await?;
+        let finding = run(&transaction, check, deps.clock.now()).await?;
         told(check, finding.as_ref());
         findings.extend(finding);
     }
@@ -128,7 +131,11 @@ pub async fn verify_telling(
     Ok(findings)
 }
 
-async fn run(connection: &impl ConnectionTrait, check: &'static Check) -> Result<Option<Finding>, DbErr> {
+async fn run(
+    connection: &impl ConnectionTrait,
+    check: &'static Check,
+    now: Timestamp,
+) -> Result<Option<Finding>, DbErr> {
     let backend = connection.get_database_backend();
     let mut offenders = Vec::new();
     for breach in check.breaches {
@@ -136,6 +143,7 @@ async fn run(connection: &impl ConnectionTrait, check: &'static Check) -> Result
             (Sql::Same(sql), _) | (Sql::Each { postgres: sql, .. }, DbBackend::Postgres) => sql,
             (Sql::Each { sqlite: sql, .. }, _) => sql,
         };
+        let sql = sql.replace("{now}", &now.micros().to_string());
         let bounded = format!("SELECT offender, reason FROM ({sql}) AS found LIMIT {}", MOST_OFFENDERS + 1);
         offenders.extend(Offender::find_by_statement(statement(backend, bounded, [])).all(connection).await?);
     }

@@ -6,6 +6,7 @@
 //! What is not here: whom they go to, and what they cost in the ledger; that is orders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use entity::ids::{PurchaseId, StockWriterId, VoucherId};
 use entity::state::{StockMoveKind, VoucherState};
@@ -15,9 +16,11 @@ use sea_orm::DbErr;
 
 use super::load::{Cost, NewVoucher};
 use super::load_store::insert_new_vouchers;
+use super::model::Purpose;
+use super::retention::Retention;
 use super::secret::Contents;
 use super::store::{StockMove, record_moves};
-use super::vault::{Purpose, Vault, vault};
+use super::vault::{DataKey, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 use crate::store::Transaction;
@@ -33,6 +36,8 @@ pub struct BoughtOf<'a> {
     pub face_minor: i64,
     /// The purchase.
     pub purchase: PurchaseId,
+    /// How they are kept.
+    pub retention: Retention,
 }
 
 /// A code that was bought, in the clear.
@@ -46,7 +51,7 @@ pub struct Bought {
     pub cost: Cost,
 }
 
-/// Seals codes; `None` in the place of one that has neither code nor link, and so is none.
+/// Seals codes as they are kept; `None` in the place of one that has neither code nor link, and so is none.
 ///
 /// # Errors
 /// What the database says.
@@ -58,22 +63,32 @@ pub async fn seal_bought(
     if bought.is_empty() {
         return Ok(Vec::new());
     }
-    let uses = i64::try_from(bought.len()).map_err(Problem::internal)?;
-    let key = vault(ctx).reserve(ctx, Purpose::Stock, uses).await?;
+    let purpose = match of.retention {
+        Retention::Store => Some(Purpose::Stock),
+        Retention::KeptFor(secs) => Some(Purpose::KeptFor(secs)),
+        Retention::PassThrough => None,
+    };
+    let key = match purpose {
+        Some(purpose) => {
+            let uses = i64::try_from(bought.len()).map_err(Problem::internal)?;
+            Some(vault(ctx).reserve(ctx, purpose, uses).await?)
+        }
+        None => None,
+    };
+    let (_, retention_secs) = of.retention.columns();
     let seal = |one: &Bought| {
         let id = VoucherId::from_uuid(ctx.uuid());
+        let bound_to = (id, of.product, of.face_minor);
+        let sealed = |key: &Arc<DataKey>| {
+            (key.id, Vault::seal_voucher(key, ctx.deps.ids.as_ref(), bound_to, &one.contents))
+        };
         Some(NewVoucher {
             id,
             product: of.product.to_owned(),
             face_minor: of.face_minor,
-            data_key: key.id,
             blind_index: vault(ctx).blind_index(of.brand, &one.contents)?,
-            sealed: Vault::seal_voucher(
-                &key,
-                ctx.deps.ids.as_ref(),
-                (id, of.product, of.face_minor),
-                &one.contents,
-            ),
+            sealed: key.as_ref().map(sealed),
+            retention_secs,
             expires_at: one.expires_at,
             cost: Some(one.cost),
             lot: of.purchase.to_string(),
@@ -124,8 +139,9 @@ fn row(voucher: &NewVoucher, now: Timestamp) -> vouchers::Model {
         unit_index: None,
         partner_id: None,
         replaces: None,
-        data_key_id: voucher.data_key,
-        sealed: voucher.sealed.clone(),
+        data_key_id: voucher.sealed.as_ref().map(|(key, _)| *key),
+        sealed: voucher.sealed.as_ref().map(|(_, sealed)| sealed.clone()),
+        retention_secs: voucher.retention_secs,
         blind_index: voucher.blind_index.clone(),
         expires_at: voucher.expires_at,
         usable_until: voucher.expires_at.unwrap_or(Timestamp::NEVER),

@@ -9,9 +9,9 @@ use entity::state::{DeliveryKind, DenominationKind, Environment, ProductStatus};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::load::{Cost, LoadError, Loaded, NewVoucher, load};
-use super::model::MOST_COST_MICROS;
+use super::model::{MOST_COST_MICROS, Purpose};
 use super::secret::{Contents, Secret};
-use super::vault::{DataKey, Purpose, Vault, vault};
+use super::vault::{DataKey, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 
@@ -119,8 +119,8 @@ fn made(
         id,
         product: product.id.clone(),
         face_minor,
-        data_key: key.id,
-        sealed: Vault::seal_voucher(key, ctx.deps.ids.as_ref(), bound_to, &contents),
+        sealed: Some((key.id, Vault::seal_voucher(key, ctx.deps.ids.as_ref(), bound_to, &contents))),
+        retention_secs: None,
         blind_index: vault(ctx).blind_index(&product.brand_slug, &contents).ok_or_else(broken)?,
         expires_at: number.is_multiple_of(EXPIRING).then(|| ctx.now.plus_seconds(365 * 86_400)),
         cost: cost(product, face_minor),

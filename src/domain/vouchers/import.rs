@@ -19,8 +19,9 @@ use sea_orm::EntityTrait;
 use super::csv_rows::{self, Header, Shelf};
 use super::load::{LoadError, Loaded, NewVoucher, load};
 use super::load_store;
+use super::model::Purpose;
 use super::quoting::Quoting;
-use super::vault::{DataKey, Purpose, Vault, vault};
+use super::vault::{DataKey, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
 
@@ -240,8 +241,8 @@ fn candidate(
         id,
         product: row.product,
         face_minor: row.face_minor,
-        data_key: key.id,
-        sealed,
+        sealed: Some((key.id, sealed)),
+        retention_secs: None,
         blind_index,
         expires_at: row.expires_at,
         cost: row.cost,

@@ -36,7 +36,7 @@ pub struct Cost {
     pub currency: Currency,
 }
 
-/// A code on its way into stock, sealed already.
+/// A code on its way in, sealed already.
 #[derive(Debug, Clone)]
 pub struct NewVoucher {
     /// The id, to which it is bound.
@@ -45,10 +45,10 @@ pub struct NewVoucher {
     pub product: String,
     /// The face value in minor units of the product's face currency, to which it is bound.
     pub face_minor: i64,
-    /// The key that sealed it.
-    pub data_key: DataKeyId,
-    /// Code, pin, serial and link, sealed together.
-    pub sealed: Sealed,
+    /// Code, pin, serial and link, sealed together, with the key that sealed them; `None` if the vendor alone keeps them.
+    pub sealed: Option<(DataKeyId, Sealed)>,
+    /// For how many seconds from its delivery on it can be read; `None` if for ever.
+    pub retention_secs: Option<i64>,
     /// The keyed digest that tells a code loaded twice.
     pub blind_index: Digest,
     /// When it expires; `None` if never.

@@ -44,7 +44,7 @@ struct IndexRow {
 }
 
 /// Bytes from hex text, in the engine's word: JSON has no bytes.
-fn from_hex(backend: DbBackend, column: &str) -> String {
+pub(super) fn from_hex(backend: DbBackend, column: &str) -> String {
     match backend {
         DbBackend::Postgres => format!("decode({column}, 'hex')"),
         _ => format!("unhex({column})"),
@@ -56,8 +56,9 @@ struct VoucherRow<'a> {
     id: VoucherId,
     product_id: &'a str,
     face_minor: i64,
-    data_key_id: DataKeyId,
-    sealed: String,
+    data_key_id: Option<DataKeyId>,
+    sealed: Option<String>,
+    retention_secs: Option<i64>,
     blind_index: String,
     expires_at: Option<i64>,
     usable_until: i64,
@@ -107,6 +108,7 @@ fn insertion(transaction: &Transaction, now: Timestamp, vouchers: &[NewVoucher],
         ("face_minor", Integer),
         ("data_key_id", Text),
         ("sealed", Text),
+        ("retention_secs", Integer),
         ("blind_index", Text),
         ("expires_at", Integer),
         ("usable_until", Integer),
@@ -116,10 +118,10 @@ fn insertion(transaction: &Transaction, now: Timestamp, vouchers: &[NewVoucher],
         ("purchase_id", Text),
     ];
     let sql = format!(
-        "INSERT INTO vouchers (id, product_id, face_minor, state, data_key_id, sealed, blind_index, expires_at,
-            usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at)
-         SELECT r.id, r.product_id, r.face_minor, 'AVAILABLE', r.data_key_id, {}, {}, r.expires_at,
-            r.usable_until, r.cost_micros, r.cost_currency, r.lot, r.purchase_id, $2 FROM {} {clause}",
+        "INSERT INTO vouchers (id, product_id, face_minor, state, data_key_id, sealed, retention_secs, blind_index,
+            expires_at, usable_until, cost_micros, cost_currency, lot, purchase_id, loaded_at)
+         SELECT r.id, r.product_id, r.face_minor, 'AVAILABLE', r.data_key_id, {}, r.retention_secs, {},
+            r.expires_at, r.usable_until, r.cost_micros, r.cost_currency, r.lot, r.purchase_id, $2 FROM {} {clause}",
         from_hex(backend, "r.sealed"),
         from_hex(backend, "r.blind_index"),
         rowset(backend, 1, "r", &columns)
@@ -132,8 +134,9 @@ fn voucher_row(voucher: &NewVoucher) -> VoucherRow<'_> {
         id: voucher.id,
         product_id: &voucher.product,
         face_minor: voucher.face_minor,
-        data_key_id: voucher.data_key,
-        sealed: to_hex(&voucher.sealed.0),
+        data_key_id: voucher.sealed.as_ref().map(|(key, _)| *key),
+        sealed: voucher.sealed.as_ref().map(|(_, sealed)| to_hex(&sealed.0)),
+        retention_secs: voucher.retention_secs,
         blind_index: to_hex(&voucher.blind_index.0),
         expires_at: voucher.expires_at.map(Timestamp::micros),
         usable_until: voucher.expires_at.unwrap_or(Timestamp::NEVER).micros(),

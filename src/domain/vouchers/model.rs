@@ -1,7 +1,7 @@
-//! What makes two codes the same, and what a sealed text is bound to.
+//! What makes two codes the same, and how long keys live.
 //!
-//! What lives here: the normal form of a code, the words of the blind index, the words that a seal is bound to, what a code may
-//! cost, and when a data key has sealed enough.
+//! What lives here: the normal form of a code, the words of the blind index, what a code may cost, what data keys seal, and when
+//! one has sealed enough.
 //! What is always true: words are joined with their lengths, so that no two lists of words give the same bytes.
 //! What is not here: keys and ciphers.
 
@@ -18,6 +18,50 @@ pub const MOST_USES: i64 = 1 << 20;
 pub const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// How long a data key seals, in seconds.
 const KEY_LIFE_SECS: i64 = 30 * 86_400;
+const HOUR_SECS: i64 = 3_600;
+const DAY_SECS: i64 = 86_400;
+
+/// What a data key seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Codes that are kept.
+    Stock,
+    /// Codes that are kept for so many seconds from their delivery on.
+    KeptFor(i64),
+    /// Other secrets, in rows of their own: recipients, and what signs in to vendors.
+    Secrets,
+}
+
+impl Purpose {
+    /// The text in the table.
+    pub fn text(self) -> String {
+        match self {
+            Self::Stock => "stock".to_owned(),
+            Self::KeptFor(secs) => format!("kept for {secs} s"),
+            Self::Secrets => "secrets".to_owned(),
+        }
+    }
+
+    /// Until when a key that was made at an instant seals. What is kept for a time shares its key with what is delivered in the
+    /// same hour (in the same day, where it is kept for a week or longer): so long, at most, a key outlives what it sealed.
+    pub fn seals_until(self, made_at: Timestamp) -> Timestamp {
+        match self {
+            Self::Stock | Self::Secrets => made_at.plus_seconds(KEY_LIFE_SECS),
+            Self::KeptFor(secs) => {
+                let length = if secs < 7 * DAY_SECS { HOUR_SECS } else { DAY_SECS };
+                made_at.plus_seconds(length - made_at.seconds().rem_euclid(length))
+            }
+        }
+    }
+
+    /// When a key that was made at an instant is destroyed: when the time of the last thing that it may have sealed has passed.
+    pub fn expires_at(self, made_at: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Stock | Self::Secrets => None,
+            Self::KeptFor(secs) => Some(self.seals_until(made_at).plus_seconds(secs)),
+        }
+    }
+}
 
 /// Words as bytes, each after its length.
 pub fn join(words: &[&str]) -> Zeroizing<Vec<u8>> {
@@ -55,8 +99,8 @@ pub fn identity(brand: &str, contents: &Contents) -> Option<Zeroizing<Vec<u8>>> 
 }
 
 /// Whether a data key may seal `more` texts after the `used` that are reserved already.
-pub fn may_seal(created_at: Timestamp, used: i64, more: i64, now: Timestamp) -> bool {
-    now < created_at.plus_seconds(KEY_LIFE_SECS) && used.saturating_add(more) <= MOST_USES
+pub fn may_seal(seals_until: Timestamp, used: i64, more: i64, now: Timestamp) -> bool {
+    now < seals_until && used.saturating_add(more) <= MOST_USES
 }
 
 #[cfg(test)]
@@ -86,8 +130,28 @@ mod tests {
     #[test]
     fn a_data_key_rests_after_a_month_or_a_million_uses() {
         let made = Timestamp::from_micros(0);
-        assert!(may_seal(made, 0, MOST_USES, made));
-        assert!(!may_seal(made, 1, MOST_USES, made));
-        assert!(!may_seal(made, 0, 1, made.plus_seconds(30 * 86_400)));
+        let until = Purpose::Stock.seals_until(made);
+        assert!(may_seal(until, 0, MOST_USES, made));
+        assert!(!may_seal(until, 1, MOST_USES, made));
+        assert!(!may_seal(until, 0, 1, made.plus_seconds(30 * 86_400)));
+        assert_eq!(Purpose::Stock.expires_at(made), None);
+    }
+
+    #[test]
+    fn a_key_with_an_end_outlives_all_that_it_seals_by_an_hour_or_a_day_at_most() {
+        for (days, length) in [(1, HOUR_SECS), (6, HOUR_SECS), (7, DAY_SECS), (3_650, DAY_SECS)] {
+            let secs = days * DAY_SECS;
+            let kept = Purpose::KeptFor(secs);
+            let begin = Timestamp::from_micros(0).plus_seconds(length * 1_000);
+            for into in [0, 1, length - 1] {
+                let made = begin.plus_seconds(into);
+                assert_eq!(kept.seals_until(made), begin.plus_seconds(length), "{days} days, {into} s");
+                assert_eq!(
+                    kept.expires_at(made),
+                    Some(begin.plus_seconds(length + secs)),
+                    "{days} days, {into} s"
+                );
+            }
+        }
     }
 }

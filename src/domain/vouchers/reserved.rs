@@ -10,7 +10,9 @@ use entity::timestamp::Timestamp;
 use entity::vouchers;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
+use super::resealing::{begin_their_time, keep_as_stock};
 use super::store::{Handover, StockMove, record_moves};
+use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{Transaction, expect_all, json, rowset, statement};
 
@@ -54,17 +56,19 @@ pub async fn find_reserved(transaction: &Transaction, order: OrderId) -> Result<
         .await
 }
 
-/// Puts the codes that are set aside for an order back into stock.
+/// Puts the codes that are set aside for an order back into stock, where they are kept for good.
 ///
 /// # Errors
 /// What the database says.
 pub async fn give_back(
+    deps: &Deps,
     transaction: &Transaction,
     now: Timestamp,
     writer: StockWriterId,
     reserved: &[vouchers::Model],
 ) -> Result<(), DbErr> {
     let Some(first) = reserved.first() else { return Ok(()) };
+    keep_as_stock(deps, transaction, now, reserved).await?;
     let sql = "UPDATE vouchers SET state = 'AVAILABLE', order_id = NULL, unit_index = NULL, partner_id = NULL
          WHERE order_id = $1 AND state = 'RESERVED'";
     let order = first.order_id.map(|order| order.to_string());
@@ -75,21 +79,23 @@ pub async fn give_back(
     record_moves(transaction, now, writer, &[back]).await
 }
 
-/// Delivers all codes that are set aside for an order.
+/// Delivers all codes that are set aside for an order; the time of those that are kept for a time begins.
 ///
 /// # Errors
 /// What the database says; another number of codes than is expected.
 pub async fn deliver_reserved(
+    deps: &Deps,
     transaction: &Transaction,
     now: Timestamp,
-    order: OrderId,
-    expected: usize,
+    reserved: &[vouchers::Model],
 ) -> Result<(), DbErr> {
+    let Some(order) = reserved.first().and_then(|first| first.order_id) else { return Ok(()) };
+    begin_their_time(deps, transaction, now, reserved).await?;
     let sql = "UPDATE vouchers SET state = 'DELIVERED', delivered_at = $2
          WHERE order_id = $1 AND state = 'RESERVED'";
     let values = [order.to_string().into(), now.micros().into()];
     let update = statement(transaction.get_database_backend(), sql, values);
-    expect_all(transaction.execute_raw(update).await?.rows_affected(), expected, "reserved codes")
+    expect_all(transaction.execute_raw(update).await?.rows_affected(), reserved.len(), "reserved codes")
 }
 
 fn moved(of: (&str, i64), kind: StockMoveKind, codes: usize) -> Result<StockMove, DbErr> {

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 
 use super::keys::{self, Key, KeyError, KeyFiles, KeyProvider, to_hex};
 use super::keys_store;
-use super::model::{identity, join};
+use super::model::{Purpose, identity, join, may_seal};
+use super::retention::is_over;
 use super::sealing::{
     Place, canary, canary_binding, cipher, data_key_binding, digest, open, place_binding, seal,
     voucher_binding,
@@ -31,29 +32,10 @@ use crate::clock::{Clock, Ids};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
 use crate::problem::{ErrorCode, Problem};
-use crate::store::{begin, write};
+use crate::store::{Transaction, begin, write};
 
 /// How many uses are reserved at least when a data key is asked for: sealing one text at a time then writes nothing.
 const LEAST_RESERVED: i64 = 1_024;
-
-/// What a data key seals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Purpose {
-    /// Codes.
-    Stock,
-    /// Other secrets, in rows of their own: recipients, and what signs in to vendors.
-    Secrets,
-}
-
-impl Purpose {
-    /// The text in the table.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stock => "stock",
-            Self::Secrets => "secrets",
-        }
-    }
-}
 
 /// A data key, unwrapped.
 pub(super) struct DataKey {
@@ -64,7 +46,7 @@ pub(super) struct DataKey {
 /// A data key that this process seals with, and how many uses it has left.
 struct Reserved {
     key: Arc<DataKey>,
-    created_at: Timestamp,
+    seals_until: Timestamp,
     left: i64,
 }
 
@@ -157,7 +139,7 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Takes in the data keys that other processes have made since.
+    /// Takes in the data keys that other processes have made since, and lets go of those that were destroyed.
     ///
     /// # Errors
     /// SERVICE_UNAVAILABLE when the database is away; INTERNAL_SERVER_ERROR for a key that does not unwrap.
@@ -165,13 +147,18 @@ impl Vault {
         let rows = entity::data_keys::Entity::find().all(&database.reader).await?;
         let known = self.data_keys.load_full();
         let mut fresh = HashMap::new();
-        for row in rows.iter().filter(|row| !known.contains_key(&row.id)) {
+        let is_new =
+            |row: &&entity::data_keys::Model| row.destroyed_at.is_none() && !known.contains_key(&row.id);
+        for row in rows.iter().filter(is_new) {
             fresh.insert(row.id, Arc::new(self.unwrap(row)?));
         }
         // Added to whatever is known by now: another reload may have read later, and stored earlier.
         self.data_keys.rcu(|known| {
             let mut all = HashMap::clone(known);
             all.extend(fresh.iter().map(|(id, key)| (*id, Arc::clone(key))));
+            for row in rows.iter().filter(|row| row.destroyed_at.is_some()) {
+                all.remove(&row.id);
+            }
             all
         });
         // What another process has retired seals nothing here either.
@@ -191,33 +178,26 @@ impl Vault {
         vouchers: impl IntoIterator<Item = &'v entity::vouchers::Model>,
     ) -> Result<(), Problem> {
         let known = self.data_keys.load_full();
-        if vouchers.into_iter().all(|voucher| known.contains_key(&voucher.data_key_id)) {
+        let is_known = |voucher: &entity::vouchers::Model| {
+            is_over(voucher, ctx.now) || voucher.data_key_id.is_none_or(|key| known.contains_key(&key))
+        };
+        if vouchers.into_iter().all(is_known) {
             return Ok(());
         }
         self.reload(ctx.database()).await
     }
 
-    /// Opens codes, each beside its row. Whoever calls it has checked who may see them, and has left the audit's row.
-    ///
-    /// # Errors
-    /// As `know` and `open_voucher`.
-    pub async fn open_vouchers<'v>(
-        &self,
-        ctx: &Ctx,
-        sealed: impl IntoIterator<Item = &'v entity::vouchers::Model> + Clone,
-    ) -> Result<Vec<(&'v entity::vouchers::Model, Opened)>, Problem> {
-        self.know(ctx, sealed.clone()).await?;
-        sealed.into_iter().map(|voucher| Ok((voucher, self.open_voucher(voucher)?))).collect()
-    }
-
     /// Opens a voucher. Whoever calls it has checked who may see it, and has left the audit's row.
     ///
     /// # Errors
-    /// INTERNAL_SERVER_ERROR if its key is not known here (see `know`), or if the row is not the one that was sealed.
+    /// INTERNAL_SERVER_ERROR if its key is not known here (see `know`) or destroyed, if the row is not the one that was sealed, or
+    /// if nothing is sealed in it.
     pub fn open_voucher(&self, voucher: &entity::vouchers::Model) -> Result<Opened, Problem> {
-        let binding =
-            voucher_binding(voucher.id, &voucher.product_id, voucher.face_minor, voucher.data_key_id);
-        let bytes = self.open(voucher.data_key_id, &voucher.sealed, &binding)?;
+        let (Some(key), Some(sealed)) = (voucher.data_key_id, &voucher.sealed) else {
+            return Err(Problem::internal(format!("nothing is sealed in {}", voucher.id)));
+        };
+        let binding = voucher_binding(voucher.id, &voucher.product_id, voucher.face_minor, key);
+        let bytes = self.open(key, sealed, &binding)?;
         Opened::from_bytes(&bytes).ok_or_else(|| Problem::internal("a voucher opened to something else"))
     }
 
@@ -260,7 +240,7 @@ impl Vault {
     }
 
     /// The blind index of a code; `None` if there is neither code nor link.
-    pub(super) fn blind_index(&self, brand: &str, contents: &Contents) -> Option<Digest> {
+    pub fn blind_index(&self, brand: &str, contents: &Contents) -> Option<Digest> {
         let identity = identity(brand, contents)?;
         let mut words = join(&["blind index"]);
         words.extend_from_slice(&identity);
@@ -287,18 +267,18 @@ impl Vault {
         let mut sealing = self.sealing.lock().await;
         if let Some(reserved) = sealing.get_mut(&purpose)
             && reserved.left >= uses
-            && super::model::may_seal(reserved.created_at, 0, 0, ctx.now)
+            && may_seal(reserved.seals_until, 0, 0, ctx.now)
         {
             reserved.left -= uses;
             return Ok(Arc::clone(&reserved.key));
         }
         let block = uses.max(LEAST_RESERVED);
-        let task = ctx.clone();
+        let (task, now) = (Arc::clone(&ctx.deps), ctx.now);
         let row = write::<_, Problem, _>(&ctx.deps, move |transaction| {
-            let ctx = task.clone();
+            let deps = Arc::clone(&task);
             Box::pin(async move {
-                let fresh = vault(&ctx).fresh_data_key(&ctx, purpose);
-                Ok(keys_store::reserve_data_key(transaction, fresh, block).await?)
+                let fresh = deps.feature::<Self>().fresh_data_key(&deps, now, purpose);
+                Ok(keys_store::reserve_data_key(transaction, purpose, fresh, block).await?)
             })
         })
         .await?;
@@ -312,24 +292,56 @@ impl Vault {
             all
         });
         let left = block.saturating_sub(uses);
-        sealing.insert(purpose, Reserved { key: Arc::clone(&key), created_at: row.created_at, left });
+        let seals_until = purpose.seals_until(row.created_at);
+        sealing.insert(purpose, Reserved { key: Arc::clone(&key), seals_until, left });
         Ok(key)
     }
 
-    fn fresh_data_key(&self, ctx: &Ctx, purpose: Purpose) -> entity::data_keys::Model {
-        let id = DataKeyId::from_uuid(ctx.uuid());
+    /// The same within a transaction that is under way, for this use alone: what it makes is undone with it.
+    pub(super) async fn reserve_within(
+        &self,
+        deps: &Deps,
+        (transaction, now): (&Transaction, Timestamp),
+        purpose: Purpose,
+        uses: i64,
+    ) -> Result<DataKey, Problem> {
+        let fresh = self.fresh_data_key(deps, now, purpose);
+        self.unwrap(&keys_store::reserve_data_key(transaction, purpose, fresh, uses).await?)
+    }
+
+    /// Takes in one data key as a transaction that is under way sees it.
+    pub(super) async fn know_within(&self, transaction: &Transaction, key: DataKeyId) -> Result<(), Problem> {
+        if self.data_keys.load().contains_key(&key) {
+            return Ok(());
+        }
+        let row = entity::data_keys::Entity::find_by_id(key).one(transaction).await?;
+        let row = row.ok_or_else(|| Problem::internal(format!("there is no data key {key}")))?;
+        let unwrapped = Arc::new(self.unwrap(&row)?);
+        self.data_keys.rcu(|known| {
+            let mut all = HashMap::clone(known);
+            all.insert(key, Arc::clone(&unwrapped));
+            all
+        });
+        Ok(())
+    }
+
+    fn fresh_data_key(&self, deps: &Deps, now: Timestamp, purpose: Purpose) -> entity::data_keys::Model {
+        let id = DataKeyId::from_uuid(deps.ids.uuid(now));
         let mut bytes = Zeroizing::new([0; 32]);
-        ctx.deps.ids.fill(bytes.as_mut_slice());
-        let binding = data_key_binding(id, purpose.as_str(), self.current_master);
+        deps.ids.fill(bytes.as_mut_slice());
+        let text = purpose.text();
+        let binding = data_key_binding(id, &text, self.current_master);
         let master = &self.masters[&self.current_master];
         entity::data_keys::Model {
             id,
             master_version: self.current_master,
-            wrapped: seal(master, ctx.deps.ids.as_ref(), bytes.as_slice(), &binding),
-            purpose: purpose.as_str().to_owned(),
+            wrapped: seal(master, deps.ids.as_ref(), bytes.as_slice(), &binding),
+            purpose: text,
             uses: 0,
-            created_at: ctx.now,
+            created_at: now,
             retired_at: None,
+            expires_at: purpose.expires_at(now),
+            destroyed_at: None,
         }
     }
 

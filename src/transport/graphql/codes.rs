@@ -5,15 +5,20 @@
 //! what is asked for is read, and opened.
 //! What is not here: orders.
 
-use async_graphql::{ComplexObject, Context, ID, SimpleObject};
-use entity::ids::VoucherId;
+use std::sync::Arc;
+
+use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
+use entity::ids::{PurchaseId, VoucherId};
 use entity::{orders, vouchers};
+use futures_util::future::try_join_all;
 
 use super::loaders::load;
 use super::request_loaders::Loaders;
 use super::types::{DateTime, Money, request};
-use crate::domain::orders::{CodesWanted, MOST_CODES};
-use crate::domain::vouchers::{Opened, Secret, vault};
+use crate::domain::orders::{
+    self as domain, CodesWanted, MOST_CODES, Reading, Recalled, purchases_to_recall,
+};
+use crate::domain::vouchers::{Contents, Secret, readable_until};
 use crate::problem::Problem;
 
 /// What was delivered for a unit: secret, and worth money to whoever reads it.
@@ -26,18 +31,27 @@ pub struct Voucher {
     unit_index: i32,
     /// The face value.
     face_value: Money,
-    /// The code; null for goods that come as a link alone.
-    code: Option<String>,
-    /// The pin that goes with the code; null if there is none.
-    pin: Option<String>,
-    /// The serial number; null if there is none.
-    serial: Option<String>,
-    /// Where to redeem; null if there is no link.
-    redemption_url: Option<String>,
     /// When it expires; null if never.
     expires_at: Option<DateTime>,
     /// The id of the voucher in whose place it was given, since that did not work; null for a unit's first.
     replaces: Option<ID>,
+    /// Whether what it holds can be read.
+    code_state: VoucherCodeState,
+    /// From when on code, pin, serial number and link can no longer be read, so that they must be passed on before; null if they are kept for good.
+    code_available_until: Option<DateTime>,
+    #[graphql(skip)]
+    reading: Reading,
+}
+
+/// Whether what a voucher holds can be read.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VoucherCodeState {
+    /// It can: a member that is null was never part of it.
+    Available,
+    /// `codeAvailableUntil` has passed: nobody can read it here any more. Final.
+    Destroyed,
+    /// The vendor that keeps it cannot tell it just now: each of its members that is asked for is null, with an error SERVICE_UNAVAILABLE. Retryable.
+    Unreachable,
 }
 
 #[ComplexObject]
@@ -51,6 +65,34 @@ impl Voucher {
     async fn replaced_by(&self, context: &Context<'_>) -> Result<Option<ID>, Problem> {
         let by = load(&Loaders::of(context).replacements, self.id).await?;
         Ok(by.map(|by| by.to_string().into()))
+    }
+
+    /// The code; null for goods that come as a link alone, and where `codeState` is not AVAILABLE.
+    async fn code(&self) -> Option<Result<String, Problem>> {
+        self.text(|contents| &contents.code)
+    }
+
+    /// The pin that goes with the code; null if there is none, and where `codeState` is not AVAILABLE.
+    async fn pin(&self) -> Option<Result<String, Problem>> {
+        self.text(|contents| &contents.pin)
+    }
+
+    /// The serial number; null if there is none, and where `codeState` is not AVAILABLE.
+    async fn serial(&self) -> Option<Result<String, Problem>> {
+        self.text(|contents| &contents.serial)
+    }
+
+    /// Where to redeem; null if there is no link, and where `codeState` is not AVAILABLE.
+    async fn redemption_url(&self) -> Option<Result<String, Problem>> {
+        self.text(|contents| &contents.redemption_url)
+    }
+}
+
+impl Voucher {
+    fn text(&self, of: fn(&Contents) -> &Option<Secret>) -> Option<Result<String, Problem>> {
+        let text = |contents: Arc<Contents>| of(&contents).as_ref().map(|secret| secret.expose().to_owned());
+        let contents = self.reading.clone().into_contents();
+        contents.map(|contents| contents.and_then(text)).transpose()
     }
 }
 
@@ -116,24 +158,37 @@ async fn read(
     open(context, order, &sealed.iter().collect::<Vec<_>>()).await
 }
 
+async fn recall(
+    loaders: Arc<Loaders>,
+    purchase: PurchaseId,
+) -> Result<Option<(PurchaseId, Recalled)>, Problem> {
+    Ok(load(&loaders.recalled, purchase).await?.map(|told| (purchase, told)))
+}
+
 async fn open(
     context: &Context<'_>,
     order: &orders::Model,
     sealed: &[&vouchers::Model],
 ) -> Result<Vec<Voucher>, Problem> {
     let ctx = request(context);
-    let opened = vault(ctx).open_vouchers(ctx, sealed.iter().copied()).await?;
-    let text = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
-    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
+    let loaders = Loaders::of(context);
+    let purchases = purchases_to_recall(sealed.iter().copied());
+    let told = try_join_all(purchases.into_iter().map(|purchase| recall(Arc::clone(&loaders), purchase)));
+    let recalled = told.await?.into_iter().flatten().collect();
+    let opened = domain::open(ctx, sealed, &recalled).await?;
+    let voucher = |(code, reading): (&vouchers::Model, Reading)| Voucher {
         id: code.id,
         unit_index: code.unit_index.unwrap_or_default(),
         face_value: Money::from_minor(code.face_minor, order.face_currency),
-        code: text(opened.code),
-        pin: text(opened.pin),
-        serial: text(opened.serial),
-        redemption_url: text(opened.redemption_url),
         expires_at: code.expires_at.map(DateTime),
         replaces: code.replaces.map(|replaced| replaced.to_string().into()),
+        code_state: match reading {
+            Reading::Told(_) => VoucherCodeState::Available,
+            Reading::Destroyed => VoucherCodeState::Destroyed,
+            Reading::Unreachable => VoucherCodeState::Unreachable,
+        },
+        code_available_until: readable_until(code).map(DateTime),
+        reading,
     };
     Ok(opened.into_iter().map(voucher).collect())
 }

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use arc_swap::ArcSwap;
 use async_graphql::{Context, Data};
-use entity::ids::{ChargeId, CredentialId, EventId, OrderId, PostingId, UnitId, VoucherId, WalletId};
+use entity::ids::{
+    ChargeId, CredentialId, EventId, OrderId, PostingId, PurchaseId, UnitId, VoucherId, WalletId,
+};
 use entity::{
     api_credentials, charges, events, order_transitions, order_units, orders, receipts, vouchers, wallets,
 };
@@ -19,7 +21,7 @@ use entity::{
 use super::loaders::{RequestLoader, loader};
 use crate::ctx::Ctx;
 use crate::domain::orders::queries::{self, UnitRange};
-use crate::domain::orders::{self as domain, CodesWanted, MOST_CODES};
+use crate::domain::orders::{self as domain, CodesWanted, MOST_CODES, Recalled};
 use crate::domain::wallet::{self, EntriesWanted, Entry, EntryRange, Funds};
 use crate::domain::{feed, identity, pricing};
 use crate::problem::{ErrorCode, Problem};
@@ -39,6 +41,8 @@ pub struct Loaders {
     pub receipts: RequestLoader<OrderId, Arc<Vec<receipts::Model>>>,
     /// Codes, sealed; loading them is audited.
     pub codes: RequestLoader<CodesWanted, Arc<Vec<vouchers::Model>>>,
+    /// What vendors tell of purchases whose codes they keep.
+    pub recalled: RequestLoader<PurchaseId, Recalled>,
     /// The units that codes were delivered for.
     pub units_of_codes: RequestLoader<VoucherId, UnitId>,
     /// The vouchers that stand in the place of others, by those.
@@ -81,6 +85,7 @@ impl Loaders {
                 Box::pin(async move { queries::find_receipts(&ctx, ids).await })
             }),
             codes: loader(ctx, |ctx, wanted| Box::pin(async move { domain::reveal(&ctx, wanted).await })),
+            recalled: loader(ctx, |ctx, ids| Box::pin(async move { domain::recall(&ctx, ids).await })),
             units_of_codes: loader(ctx, |ctx, ids| {
                 Box::pin(async move { domain::find_units_of_codes(&ctx, ids).await })
             }),

@@ -5,6 +5,7 @@
 //! callers with vouchers:reveal alone, after the reading was audited, and never in lists.
 //! Not here: the rules of orders (domain/orders).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::currency::Currency;
@@ -12,6 +13,7 @@ use entity::ids::{ChargeId, OrderId, VoucherId};
 use entity::state::{FailurePolicy, OrderFailureCode, OrderStatus, RecipientKind, Scope};
 use entity::timestamp::Timestamp;
 use entity::{orders, vouchers};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::gate::{Answer, Call, Outcome};
@@ -22,9 +24,10 @@ use crate::ctx::Ctx;
 use crate::domain::orders::model::failure_message;
 use crate::domain::orders::queries::{self, OrderFilter};
 use crate::domain::orders::{
-    self as domain, CodesWanted, OrderName, OrderRefusal, OrderedProduct, PlaceOrder, Recipient, Reveals,
+    self as domain, CodesWanted, OrderName, OrderRefusal, OrderedProduct, PlaceOrder, Reading, Recipient,
+    Reveals, purchases_to_recall,
 };
-use crate::domain::vouchers::{Opened, Secret, vault};
+use crate::domain::vouchers::{Contents, Secret, readable_until};
 use crate::problem::{Failure, Problem};
 use crate::store::{PageRequest, Slice, encode_cursor};
 
@@ -63,21 +66,30 @@ struct Voucher {
     id: VoucherId,
     unit_index: i32,
     face_value: Money,
-    #[serde(serialize_with = "exposed")]
-    code: Option<Secret>,
-    #[serde(serialize_with = "exposed")]
-    pin: Option<Secret>,
-    #[serde(serialize_with = "exposed")]
-    serial: Option<Secret>,
-    #[serde(serialize_with = "exposed")]
-    redemption_url: Option<Secret>,
+    #[serde(flatten)]
+    contents: Shown,
     expires_at: Option<Timestamp>,
     replaces: Option<VoucherId>,
+    code_state: &'static str,
+    code_available_until: Option<Timestamp>,
 }
 
+/// What a code holds; `None` if that is no more.
+struct Shown(Option<Arc<Contents>>);
+
 /// The one place at which a code of the facade leaves its secret.
-fn exposed<S: Serializer>(secret: &Option<Secret>, out: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(Secret::expose).serialize(out)
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let text = |of: fn(&Contents) -> &Option<Secret>| {
+            self.0.as_deref().and_then(|contents| of(contents).as_ref()).map(Secret::expose)
+        };
+        let mut members = out.serialize_struct("Shown", 4)?;
+        members.serialize_field("code", &text(|contents| &contents.code))?;
+        members.serialize_field("pin", &text(|contents| &contents.pin))?;
+        members.serialize_field("serial", &text(|contents| &contents.serial))?;
+        members.serialize_field("redemption_url", &text(|contents| &contents.redemption_url))?;
+        members.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -156,18 +168,22 @@ async fn codes(
 }
 
 async fn open(ctx: &Ctx, order: &orders::Model, sealed: &[vouchers::Model]) -> Result<Vec<Voucher>, Problem> {
-    let voucher = |(code, opened): (&vouchers::Model, Opened)| Voucher {
-        id: code.id,
-        unit_index: code.unit_index.unwrap_or_default(),
-        face_value: Money::from_minor(code.face_minor, order.face_currency),
-        code: opened.code,
-        pin: opened.pin,
-        serial: opened.serial,
-        redemption_url: opened.redemption_url,
-        expires_at: code.expires_at,
-        replaces: code.replaces,
+    let codes: Vec<&vouchers::Model> = sealed.iter().collect();
+    let recalled = domain::recall(ctx, purchases_to_recall(sealed)).await?;
+    let voucher = |(code, reading): (&vouchers::Model, Reading)| {
+        let contents = reading.into_contents()?;
+        Ok(Voucher {
+            id: code.id,
+            unit_index: code.unit_index.unwrap_or_default(),
+            face_value: Money::from_minor(code.face_minor, order.face_currency),
+            expires_at: code.expires_at,
+            replaces: code.replaces,
+            code_state: if contents.is_some() { "AVAILABLE" } else { "DESTROYED" },
+            code_available_until: readable_until(code),
+            contents: Shown(contents),
+        })
     };
-    Ok(vault(ctx).open_vouchers(ctx, sealed).await?.into_iter().map(voucher).collect())
+    domain::open(ctx, &codes, &recalled).await?.into_iter().map(voucher).collect()
 }
 
 /// The member of `recipient` that names one of a kind.

@@ -32,15 +32,19 @@ use wire::{
 /// The adapter.
 pub(super) const ADAPTER: Adapter = Adapter {
     name: "sandbox",
-    options: &[(
-        SETTLE_WINDOW,
-        "for how many seconds a purchase may be unknown to look-ups and come to be [default: 30]",
-    )],
+    options: &[
+        (
+            SETTLE_WINDOW,
+            "for how many seconds a purchase may be unknown to look-ups and come to be [default: 30]",
+        ),
+        (TELLS_CODES_AGAIN, "whether it is taken for one that tells codes again: yes or no [default: yes]"),
+    ],
     credentials: &[(API_KEY, "the key that vendor-sim demands")],
     open,
 };
 
 const SETTLE_WINDOW: &str = "settle_window_secs";
+const TELLS_CODES_AGAIN: &str = "tells_codes_again";
 const API_KEY: &str = "api_key";
 const SETTLE_WINDOW_SECS: u32 = 30;
 /// Room for a request, so that a recipient's name is not left behind in a buffer that was too small.
@@ -52,6 +56,7 @@ struct Sandbox {
     authorization: Zeroizing<String>,
     time: Duration,
     settle_window_secs: u32,
+    tells_codes_again: bool,
     currency: Currency,
 }
 
@@ -68,11 +73,17 @@ fn open(account: VendorAccount, _: Arc<dyn Clock>) -> Result<Arc<dyn Vendor>, Ba
         }
         None => SETTLE_WINDOW_SECS,
     };
+    let tells_codes_again = match account.options.get(TELLS_CODES_AGAIN).map(String::as_str) {
+        None | Some("yes") => true,
+        Some("no") => false,
+        Some(_) => return Err(bad(TELLS_CODES_AGAIN, "must be yes or no".to_owned())),
+    };
     Ok(Arc::new(Sandbox {
         caller,
         authorization: Zeroizing::new(["Bearer ", key].concat()),
         time: Duration::from_millis(account.timeout_ms.into()),
         settle_window_secs,
+        tells_codes_again,
         currency: account.currency,
     }))
 }
@@ -84,7 +95,7 @@ impl Vendor for Sandbox {
             idempotent_create: true,
             statement: true,
             catalog: true,
-            tells_codes_again: true,
+            tells_codes_again: self.tells_codes_again,
             // Its catalog is such a file as ours comes from.
             shares_skus: true,
             settle_window_secs: self.settle_window_secs,

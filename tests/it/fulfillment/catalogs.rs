@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use entity::currency::Currency;
 use entity::money::Money;
 use entity::state::PriceRuleSubject;
-use octopus_cards::domain::fulfillment::{self, AddVendor, Secret, SyncReport, Vanishing};
+use octopus_cards::domain::fulfillment::{self, AddVendor, Retention, Secret, SyncReport, Vanishing};
 use octopus_cards::domain::{catalog, pricing};
 use octopus_cards::simulator::Amendment;
 
@@ -134,6 +134,7 @@ pub async fn add_reloadly(app: &TestApp) -> (ReloadlyStage, entity::ids::VendorI
         concurrent_requests: None,
         largest_batch: None,
         settle_window_secs: None,
+        retention: Retention::Store,
     };
     let vendor = fulfillment::add_vendor(&app.system(), command).await.unwrap();
     fulfillment::refresh(&app.deps).await.unwrap();

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use entity::currency::Currency;
 use entity::state::OfferStatus;
-use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
+use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Retention, Secret};
 
 use super::{end, input};
 use crate::orders::order;
@@ -42,6 +42,7 @@ pub fn account_at(address: SocketAddr, database: &TestDatabase) -> AddVendor {
         concurrent_requests: Some(2),
         largest_batch: Some(2),
         settle_window_secs: None,
+        retention: Retention::Store,
     }
 }
 

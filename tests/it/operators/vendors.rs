@@ -55,6 +55,41 @@ both_databases! {
         assert_eq!(sandbox["credentials"]["api_key"], "the key that vendor-sim demands");
     }
 
+    async fn how_a_vendors_codes_are_kept_is_chosen_and_changed_and_on_record(app: SmallCatalog) {
+        app.meet_the_machine();
+        assert_eq!(add(&app, "ours").await["retention"], "store");
+        for (retention, kept) in [("ttl=2d", "ttl=48h"), ("pass-through", "pass-through"), ("ttl=24h", "ttl=24h")] {
+            let line = format!("vendor retention --json ours {retention}");
+            assert_eq!(run(&app, &line, &[]).await.json()["retention"], kept);
+        }
+        let text = run(&app, "vendor list", &[]).await.expect_code(0).stdout;
+        assert!(text.trim().ends_with(": active\n  its codes are kept: ttl=24h"), "{text}");
+        let kept = run(&app, &format!("{ADD} --credentials key.json --retention pass-through keeper"), &[]).await;
+        assert_eq!(kept.json()["retention"], "pass-through");
+        let steps = "SELECT detail AS line FROM audit_log WHERE action = 'vendors.retention_changed' ORDER BY id LIMIT 1";
+        let change: Value = serde_json::from_str(&app.database.texts(steps).await[0]).unwrap();
+        assert_eq!(change, json!({ "name": "ours", "before": "store", "after": "ttl=48h" }));
+
+        for (line, code, word) in [
+            (format!("{ADD} --credentials key.json --retention ttl=23h other"), 2, "must be store, pass-through, or ttl="),
+            ("vendor retention --json ours ttl=88000h".to_owned(), 2, "must be store, pass-through, or ttl="),
+            ("vendor retention --json nobody store".to_owned(), 3, "there is no vendor \"nobody\""),
+            (format!("{ADD} --credentials key.json --option tells_codes_again=no --retention pass-through other"), 3,
+                "this vendor does not tell the codes of a purchase again"),
+            (format!("{ADD} --credentials key.json --option tells_codes_again=perhaps other"), 3,
+                "tells_codes_again: must be yes or no"),
+        ] {
+            let ended = run(&app, &line, &[]).await.expect_code(code);
+            assert!(ended.stderr.contains(&word.replace('"', "\\\"")) || ended.stderr.contains(word), "{line}: {ended:?}");
+        }
+        assert_eq!(app.database.number("SELECT count(*) FROM vendors").await, 2);
+        let forgetful = format!("{ADD} --credentials key.json --option tells_codes_again=no forgetful");
+        run(&app, &forgetful, &[]).await.expect_code(0);
+        let refused = told(run(&app, "vendor retention --json forgetful pass-through", &[]).await, 3);
+        assert_eq!(refused.1, "this vendor does not tell the codes of a purchase again: choose store or ttl");
+        assert_eq!(app.database.texts("SELECT retention AS line FROM vendors WHERE name = 'forgetful'").await, ["STORE"]);
+    }
+
     async fn a_vendor_that_cannot_be_is_refused_and_its_key_never_quoted(app: SmallCatalog) {
         app.meet_the_machine();
         add(&app, "ours").await;

@@ -8,8 +8,9 @@ use entity::currency::Currency;
 use entity::state::OfferStatus;
 use entity::vendors;
 use octopus_cards::domain::catalog;
-use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Secret};
+use octopus_cards::domain::fulfillment::{self, AddVendor, CostRule, NewOffer, Retention, Secret};
 use octopus_cards::simulator::{self, Options, Simulator};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -128,6 +129,23 @@ impl TestVendor {
         fulfillment::refresh(&app.deps).await.expect("the database answers");
     }
 
+    /// Has the codes that it delivers from now on kept so.
+    pub async fn keep(&self, app: &TestApp, retention: Retention) {
+        fulfillment::refresh(&app.deps).await.expect("the database answers");
+        fulfillment::set_retention(&app.system(), &self.row.name, retention)
+            .await
+            .expect("it can be kept so");
+    }
+
+    /// The codes that it tells of a purchase, by its reference.
+    pub async fn codes(&self, reference: &str) -> Vec<String> {
+        let url = format!("http://{}/purchases/{reference}", self.wire.address);
+        let told = reqwest::Client::new().get(url).bearer_auth(KEY).send().await.expect("the vendor answers");
+        let told: Value = told.json().await.expect("it answers with JSON");
+        let units = told["units"].as_array().expect("it has units");
+        units.iter().map(|unit| unit["code"].as_str().expect("a code").to_owned()).collect()
+    }
+
     /// What its books say: how many units each reference brought.
     pub fn booked(&self) -> BTreeMap<String, i64> {
         let booked = self.simulator.booked();
@@ -160,6 +178,7 @@ async fn add(app: &TestApp, name: &str, base_url: String, terms: Terms) -> vendo
         concurrent_requests: Some(terms.concurrent_requests),
         largest_batch: Some(terms.largest_batch),
         settle_window_secs: terms.settle_window_secs,
+        retention: Retention::Store,
     };
     fulfillment::add_vendor(&app.system(), command).await.expect("the vendor is good")
 }

@@ -246,6 +246,27 @@ breakers! {
         "UPDATE vouchers SET cost_micros = 5000000, cost_currency = 'USD' WHERE lot LIKE 'steam_wallet_50_usd%'",
         says "codes cost 1000000000, of which delivered 0; posted are 0 payable";
 
+    a_code_without_contents_anywhere_is_found breaks "codes_are_there_as_long_as_they_must_be" "without_contents"
+        in PassedThrough, ["vouchers"], "UPDATE vouchers SET purchase_id = NULL WHERE sealed IS NULL",
+        says "its contents are neither here nor at a vendor";
+    a_key_destroyed_too_early_is_found breaks "codes_are_there_as_long_as_they_must_be" "destroyed_too_early"
+        in Destroyed, ["data_keys"], "UPDATE data_keys SET destroyed_at = destroyed_at - 2 * 86400000000",
+        says "its key was destroyed before its time had passed";
+    a_key_that_ends_too_early_is_found breaks "codes_are_there_as_long_as_they_must_be" "key_ends_too_early"
+        in Kept, [], "UPDATE data_keys SET expires_at = expires_at - 3600000000",
+        says "its key will be destroyed before its time has passed";
+    stock_with_an_end_is_found breaks "codes_are_there_as_long_as_they_must_be" "stock_with_an_end" in Seeded, [],
+        "UPDATE vouchers SET retention_secs = 86400 WHERE id = (SELECT min(v.id) FROM vouchers v)",
+        says "it is in stock, and not kept for good", and "codes_are_gone_when_they_must_be";
+    a_code_that_outlives_its_time_by_its_key_is_found breaks "codes_are_gone_when_they_must_be" "key_without_end"
+        in Kept, [], "UPDATE data_keys SET expires_at = NULL", says "it is kept for a time, and its key for good";
+    a_key_that_ends_too_late_is_found breaks "codes_are_gone_when_they_must_be" "key_ends_too_late" in Kept, [],
+        "UPDATE data_keys SET expires_at = expires_at + 2 * 86400000000",
+        says "its key outlives it by more than a day";
+    a_key_that_is_whole_behind_its_end_is_found breaks "codes_are_gone_when_they_must_be" "key_is_whole" in Kept, [],
+        "UPDATE data_keys SET expires_at = 1 WHERE expires_at IS NOT NULL",
+        says "its time has passed, and it is not destroyed", and "codes_are_there_as_long_as_they_must_be";
+
     a_gap_in_the_steps_is_found breaks "each_step_is_told_once" "gap" in Sold, [],
         "UPDATE orders SET version = 3", says "its version is 3, its 2 steps have 2 numbers from 1 to 2",
         and "orders_move_only_as_allowed";

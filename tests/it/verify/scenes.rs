@@ -1,7 +1,9 @@
 //! What is sold and bought before the books are broken.
 //! Always true: when a scene has been played, nothing of it moves on by itself. Not here: what is broken (`breakers.rs`).
 
+use octopus_cards::domain::fulfillment::Retention;
 use octopus_cards::domain::orders::{self, RefundUnit, ReplaceVoucher};
+use octopus_cards::domain::vouchers::destroy_expired_keys;
 use serde_json::{Value, json};
 
 use crate::fulfillment::{end, input};
@@ -12,6 +14,8 @@ use crate::support::vendor::TestVendor;
 
 /// AUD 50, of which every seeded database has 20 codes.
 const AUSTRALIAN: &str = "steam_wallet_50_aud";
+
+const DAY_SECS: i64 = 86_400;
 
 const CREATE_ORDER: &str = "mutation Order($input: CreateOrderInput!) {
     createOrder(input: $input) { order { id } userErrors { code message field } } }";
@@ -37,6 +41,12 @@ pub enum Scene {
     Costly,
     /// A vendor delivered a code.
     Bought,
+    /// A vendor delivered a code, which is kept for a day.
+    Kept,
+    /// The same, and its day has passed.
+    Destroyed,
+    /// A vendor delivered a code, which it keeps.
+    PassedThrough,
     /// A vendor credited a player.
     Credited,
     /// The only vendor refused.
@@ -62,6 +72,13 @@ impl Scene {
             Self::OnCharge => sell_on_a_charge(app).await,
             Self::SoldTwice => drop(order(&sell(app).await, STEAM_50, 1, "another").await),
             Self::Bought => buy(app, (EURO_20, "sandbox_ok"), "DELIVERED").await,
+            Self::Kept => keep(app, Retention::KeptFor(DAY_SECS)).await,
+            Self::Destroyed => {
+                keep(app, Retention::KeptFor(DAY_SECS)).await;
+                app.advance_secs(2 * DAY_SECS);
+                assert_eq!(destroy_expired_keys(&app.system()).await.unwrap(), 1);
+            }
+            Self::PassedThrough => keep(app, Retention::PassThrough).await,
             Self::Credited => credit(app).await,
             Self::Refused => buy(app, (EURO_20, "sandbox_out_of_stock_late"), "FAILED").await,
             Self::BoughtElsewhere => buy_elsewhere(app).await,
@@ -121,11 +138,21 @@ pub async fn sell_on_a_charge(app: &TestApp) {
 
 /// Buys a unit from a vendor, the only one, that behaves so; the order ends in this state.
 async fn buy(app: &TestApp, offer: (&str, &str), status: &str) {
+    buy_to_keep(app, offer, Retention::Store, status).await;
+}
+
+async fn buy_to_keep(app: &TestApp, offer: (&str, &str), retention: Retention, status: &str) {
     let vendor = TestVendor::open(app, "only").await;
+    vendor.keep(app, retention).await;
     vendor.sell(app, &[offer]).await;
     let partner = app.partner().await;
     place(&partner, input(offer.0, 1, "bought")).await;
     assert_eq!(end(app, &partner, "bought").await.text("order.status"), status);
+}
+
+/// Buys a code that is kept so.
+async fn keep(app: &TestApp, retention: Retention) {
+    buy_to_keep(app, (EURO_20, "sandbox_ok"), retention, "DELIVERED").await;
 }
 
 /// Buys a code from a vendor.
