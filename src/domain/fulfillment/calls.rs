@@ -16,6 +16,7 @@ use entity::{purchase_calls, purchases};
 use super::allowance;
 use super::live::{KnownVendor, Live};
 use super::model::{Unfound, next_look, rest_secs};
+use super::pace;
 use super::store::{self, Suspension};
 use super::vendor::{
     Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, Sighting, TooMany, VendorRefusal,
@@ -29,6 +30,9 @@ use crate::store::write;
 const WATCHED_SECS: i64 = 172_800;
 /// The least between two such looks, in seconds.
 const WATCH_EVERY_SECS: i64 = 60;
+
+/// For how long who reads a code that a vendor keeps waits for its turn: readers never keep purchases waiting for longer.
+const READERS_WAIT: Duration = Duration::from_secs(2);
 
 /// The most that a purchase may cost, at scale 6: a billion, as much as one code.
 const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
@@ -114,13 +118,18 @@ pub async fn look(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
     unsaid(PurchaseCallKind::Look, "the vendor cannot be asked: a person has to decide")
 }
 
-/// Asks for the codes of a purchase again; the reason if they cannot be had now. It takes no longer than a call to this vendor may.
-pub async fn recall(deps: &Deps, purchase: &purchases::Model) -> Result<Vec<Contents>, String> {
+/// Asks for the codes of a purchase again, at the vendor's pace; the reason if they cannot be had now. It takes no longer than a
+/// call to this vendor may, and the wait for its turn.
+pub async fn recall(deps: &Arc<Deps>, purchase: &purchases::Model) -> Result<Vec<Contents>, String> {
     let Some(known) = deps.feature::<Live>().vendor(purchase.vendor_id) else {
         return Err("the vendor is not open in this process".to_owned());
     };
     let request = request(purchase, None);
     let timeout = Duration::from_millis(u64::try_from(known.row.timeout_ms).unwrap_or(0));
+    let turn = pace::take_turn_within(deps, &known, known.capabilities.requests.look, READERS_WAIT);
+    if !turn.await.map_err(|problem| problem.to_string())? {
+        return Err("the vendor is asked for more than its rate takes".to_owned());
+    }
     let sighting = tokio::time::timeout(timeout, known.vendor.find(&request)).await;
     match sighting.map_err(|_| "the vendor did not answer in time".to_owned())? {
         Sighting::Delivered(delivery) => {
@@ -133,7 +142,13 @@ pub async fn recall(deps: &Deps, purchase: &purchases::Model) -> Result<Vec<Cont
         Sighting::Refused(refusal) => Err(format!("the vendor says that it refused: {}", refusal.message)),
         Sighting::Pending { .. } => Err("the vendor says that it works on it".to_owned()),
         Sighting::NotFound => Err("the vendor does not know the purchase".to_owned()),
-        Sighting::Unclear(doubt) => Err(doubt.message),
+        Sighting::Unclear(doubt) => {
+            if let Some(too_many) = doubt.too_many {
+                let left_alone = pace::leave_alone(deps, known.row.id, too_many).await;
+                left_alone.map_err(|problem| problem.to_string())?;
+            }
+            Err(doubt.message)
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! What is not here: the rates (`allowance.rs`), purchases that are sent for the first time (`sourcing.rs`), and calls (`calls.rs`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::ids::{VendorId, WorkerId};
 use entity::purchases;
@@ -93,18 +94,33 @@ pub(super) async fn take_turn(
     known: &Arc<KnownVendor>,
     requests: i32,
 ) -> Result<(), Problem> {
+    take_turn_within(deps, known, requests, Duration::MAX).await.map(drop)
+}
+
+/// The same, but takes nothing and tells no if they may not be made within a time: who waits no longer keeps nobody else waiting.
+pub(super) async fn take_turn_within(
+    deps: &Arc<Deps>,
+    known: &Arc<KnownVendor>,
+    requests: i32,
+    patience: Duration,
+) -> Result<bool, Problem> {
     let task = Arc::clone(known);
     let wait = write::<_, Problem, _>(deps, move |transaction| {
         let known = Arc::clone(&task);
         Box::pin(async move {
             let allowance = Allowance::lock(transaction, &known).await?;
+            if allowance.wait() > patience {
+                return Ok(None);
+            }
             allowance.take(transaction, &known, requests).await?;
-            Ok(allowance.wait())
+            Ok(Some(allowance.wait()))
         })
     })
     .await?;
-    tokio::time::sleep(wait).await;
-    Ok(())
+    if let Some(wait) = wait {
+        tokio::time::sleep(wait).await;
+    }
+    Ok(wait.is_some())
 }
 
 /// Has every process leave a vendor alone that was asked too often.

@@ -8,7 +8,8 @@ macro_rules! missing {
         concat!(
             "WITH guarded (name) AS (VALUES ('postings'), ('ledger_transactions'), ('unit_settlements'),
                 ('order_transitions'), ('stock_moves'), ('charges'), ('audit_log'), ('events'), ('orders'), ('order_units'),
-                ('vouchers'), ('purchases'), ('attempts'), ('purchase_calls'), ('receipts'), ('offer_costs'), ('goodwill_refunds')
+                ('vouchers'), ('purchases'), ('attempts'), ('purchase_calls'), ('receipts'), ('offer_costs'), ('goodwill_refunds'),
+                ('data_keys')
              ), refused (verb) AS (VALUES ",
             $verbs,
             "), wanted (name, verb) AS (
@@ -26,8 +27,8 @@ macro_rules! missing {
 pub(super) const CHECKS: &[Check] = &[Check {
     name: "the_database_guards_its_rows",
     invariant: None,
-    says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events, calls, receipts, costs \
-           refunds and the audit log, and of orders, units, codes and purchases that have ended, and rows of the ledger and of \
+    says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events, calls, receipts, costs, \
+           refunds and the audit log, of orders, units, codes and purchases that have ended, and of the ends of data keys, and rows of the ledger and of \
            histories that belong to nothing",
     breaches: &[Breach {
         name: "missing_trigger",

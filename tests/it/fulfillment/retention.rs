@@ -274,6 +274,21 @@ both_databases! {
         assert_agreed(&app, &[&vendor]).await;
     }
 
+    async fn readers_keep_to_the_rate_of_the_vendor_that_keeps_their_codes(app: SmallCatalog) {
+        let keeper = vendor(&app, "keeper", Retention::PassThrough).await;
+        keeper.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        let partner = app.partner().await;
+        buy(&app, &partner, input(EURO_20, 1, "kept")).await;
+        let free_at = "SELECT free_at FROM vendor_limits";
+        let before = app.database.number(free_at).await;
+        assert_eq!(states(&read(&partner, "kept").await), [(1, true, "AVAILABLE")]);
+        assert!(app.database.number(free_at).await > before, "the question is taken off the rate");
+        let far_away = 9_000_000_000_000_000;
+        app.database.execute(&format!("UPDATE vendor_limits SET free_at = {far_away}")).await;
+        assert_eq!(states(&read(&partner, "kept").await), [(1, false, "UNREACHABLE")]);
+        assert_eq!(app.database.number(free_at).await, far_away, "who does not wait takes nothing");
+    }
+
     async fn a_vendor_that_cannot_be_asked_leaves_its_codes_null_and_the_others_there(app: SmallCatalog) {
         let keeper = vendor(&app, "keeper", Retention::PassThrough).await;
         keeper.sell(&app, &[(EURO_20, "sandbox_ok")]).await;

@@ -253,7 +253,7 @@ breakers! {
         in Destroyed, ["data_keys"], "UPDATE data_keys SET destroyed_at = destroyed_at - 2 * 86400000000",
         says "its key was destroyed before its time had passed";
     a_key_that_ends_too_early_is_found breaks "codes_are_there_as_long_as_they_must_be" "key_ends_too_early"
-        in Kept, [], "UPDATE data_keys SET expires_at = expires_at - 3600000000",
+        in Kept, [], "UPDATE data_keys SET expires_at = expires_at - 2 * 3600000000",
         says "its key will be destroyed before its time has passed";
     stock_with_an_end_is_found breaks "codes_are_there_as_long_as_they_must_be" "stock_with_an_end" in Seeded, [],
         "UPDATE vouchers SET retention_secs = 86400 WHERE id = (SELECT min(v.id) FROM vouchers v)",

@@ -10,7 +10,7 @@ use crate::support::database::Dialect;
 pub const BROKEN: (&str, &str) = ("the_database_guards_its_rows", "missing_trigger");
 
 /// What is guarded: any row, or those of which the condition is true; and the columns that may change all the same.
-const GUARDED: [(&str, &str, &[&str]); 17] = [
+const GUARDED: [(&str, &str, &[&str]); 18] = [
     ("postings", "TRUE", &[]),
     ("ledger_transactions", "TRUE", &[]),
     ("unit_settlements", "TRUE", &[]),
@@ -28,6 +28,7 @@ const GUARDED: [(&str, &str, &[&str]); 17] = [
     ("purchase_calls", "TRUE", &[]),
     ("receipts", "TRUE", &[]),
     ("offer_costs", "TRUE", &[]),
+    ("data_keys", "TRUE", &["master_version", "wrapped", "uses", "retired_at", "destroyed_at"]),
 ];
 
 /// What a purchase says of the work on it.
