@@ -6,6 +6,7 @@
 //! request may have arrived; addresses, which may carry keys, are in no message.
 //! What is not here: what an answer means; each adapter says that.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -86,6 +87,14 @@ pub struct Call<'a> {
     pub json: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// Whether what is sent to an address can be read by others on the way: it is neither https nor this machine.
+pub fn is_in_the_open(address: &str) -> bool {
+    let Ok(url) = address.parse::<Url>() else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    url.scheme() == "http" && !is_here
+}
+
 /// Calls one server.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -112,6 +121,7 @@ impl Caller {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
+            .no_proxy()
             .http1_only()
             .user_agent(concat!("octopus-cards/", env!("CARGO_PKG_VERSION")));
         // Without TLS no root certificates are needed, and a machine may have none.

@@ -34,6 +34,8 @@ pub struct Model {
     pub face_currency: Currency,
     /// What it was expected to cost, at scale 6.
     pub expected_cost_micros: i64,
+    /// What all units together may cost at most, at scale 6; `None` whatever it is, on a charge.
+    pub highest_cost_micros: Option<i64>,
     /// The currency of its cost.
     pub cost_currency: Currency,
     /// Which vendors were considered, and why this one, as JSON.

@@ -93,6 +93,7 @@ crate::dialect::migration! {
             face_minor BIGINT NOT NULL CHECK (face_minor > 0),
             face_currency {text} NOT NULL,
             expected_cost_micros BIGINT NOT NULL CHECK (expected_cost_micros >= 0),
+            highest_cost_micros BIGINT CHECK (highest_cost_micros >= expected_cost_micros),
             cost_currency {text} NOT NULL REFERENCES currencies (code),
             route {text} NOT NULL,
             state {text} NOT NULL CHECK (state IN
@@ -126,7 +127,7 @@ crate::dialect::migration! {
         "CREATE INDEX purchases_by_order ON purchases (order_id, id)",
         "CREATE INDEX purchases_by_vendor ON purchases (vendor_id, created_at, id)",
         "frozen purchases (id, our_ref, vendor_id, product_id, vendor_sku, partner_id, order_id, quantity, face_minor,
-            face_currency, expected_cost_micros, cost_currency, route, state, vendor_ref, delivered_quantity, cost_micros,
+            face_currency, expected_cost_micros, highest_cost_micros, cost_currency, route, state, vendor_ref, delivered_quantity, cost_micros,
             refusal, created_at, ended_by, ended_at) when OLD.state IN ('DELIVERED', 'REFUSED')",
         "CREATE TABLE attempts (
             order_id {text} NOT NULL,

@@ -230,7 +230,8 @@ fn history_json(names: &Names, history: &PurchaseHistory) -> Value {
         "state": purchase.state, "ended_by": purchase.ended_by, "refusal": purchase.refusal,
         "message": purchase.message, "quantity": purchase.quantity,
         "delivered_quantity": purchase.delivered_quantity,
-        "expected_cost": cost(purchase.expected_cost_micros), "cost": purchase.cost_micros.map(cost),
+        "expected_cost": cost(purchase.expected_cost_micros),
+        "highest_cost": purchase.highest_cost_micros.map(cost), "cost": purchase.cost_micros.map(cost),
         "cost_currency": purchase.cost_currency, "sends": purchase.sends, "looks": purchase.looks,
     });
     value["times"] = json!({

@@ -159,7 +159,7 @@ impl AddArguments {
             name: self.name,
             adapter: self.adapter,
             base_url: self.base_url,
-            options: self.options.into_iter().collect(),
+            options: once_each(self.options)?,
             credentials,
             currency: self.currency,
             priority: self.priority,
@@ -171,6 +171,16 @@ impl AddArguments {
             retention: self.retention,
         })
     }
+}
+
+fn once_each(pairs: Vec<(String, String)>) -> Result<BTreeMap<String, String>, CliError> {
+    let mut options = BTreeMap::new();
+    for (name, value) in pairs {
+        if options.insert(name.clone(), value).is_some() {
+            return Err(CliError::Usage(format!("--option {name} was given twice")));
+        }
+    }
+    Ok(options)
 }
 
 /// Keys come by a file, never by an argument, which every process of the machine may read.

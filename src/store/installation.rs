@@ -1,6 +1,6 @@
 //! What a database is for.
 //!
-//! What lives here: the environment that the first server writes into it.
+//! What lives here: the environment that the first server writes into it, and reading it.
 //! What is always true: it is written once; two servers that start together agree on it.
 //! What is not here: what a sandbox begins with (`cli/sandbox.rs`).
 
@@ -8,7 +8,7 @@ use entity::installation::{ActiveModel, Entity};
 use entity::state::Environment;
 use entity::timestamp::Timestamp;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
 
 use super::transaction::begin;
 use crate::ctx::Database;
@@ -30,4 +30,13 @@ pub async fn settle_environment(
     let found = Entity::find().one(&transaction).await?;
     transaction.commit().await?;
     Ok(found.map_or(wished, |row| row.environment))
+}
+
+/// What the database is for; `None` before the first server has started on it.
+///
+/// # Errors
+/// What the database says.
+pub async fn read_environment(connection: &impl ConnectionTrait) -> Result<Option<Environment>, DbErr> {
+    let row = Entity::find().one(connection).await?;
+    Ok(row.map(|row| row.environment))
 }

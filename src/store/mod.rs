@@ -14,7 +14,7 @@ mod statistics;
 mod transaction;
 mod versions;
 
-pub use installation::settle_environment;
+pub use installation::{read_environment, settle_environment};
 pub use leftovers::forget_past;
 pub use paging::{Page, PageRequest, Slice, decode_cursor, encode_cursor};
 pub use pools::close;

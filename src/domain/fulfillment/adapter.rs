@@ -50,8 +50,37 @@ pub struct Adapter {
     pub options: &'static [(&'static str, &'static str)],
     /// The credentials that it needs, each with what it is.
     pub credentials: &'static [(&'static str, &'static str)],
+    /// Whether it plays a vendor, and what it sells is worth nothing.
+    pub is_simulator: bool,
     /// Opens an account.
     pub open: OpenVendor,
+}
+
+impl Adapter {
+    /// Refuses options and credentials that it does not know: a slip of the pen would be left without a word.
+    ///
+    /// # Errors
+    /// With the name, and those that it knows.
+    pub fn check_names(&self, account: &VendorAccount) -> Result<(), BadAccount> {
+        let options = unknown(account.options.keys(), self.options, "option");
+        let credentials = || unknown(account.credentials.keys(), self.credentials, "credential");
+        options.or_else(credentials).map_or(Ok(()), Err)
+    }
+}
+
+/// The first name that is not among the known ones.
+fn unknown<'a>(
+    mut given: impl Iterator<Item = &'a String>,
+    known: &[(&str, &str)],
+    kind: &str,
+) -> Option<BadAccount> {
+    let field = given.find(|name| known.iter().all(|(known, _)| known != name))?.clone();
+    let known: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let reason = match known.as_slice() {
+        [] => format!("is no {kind} of this adapter: it has none"),
+        known => format!("is no {kind} of this adapter: it has {}", known.join(", ")),
+    };
+    Some(BadAccount { field, reason })
 }
 
 /// Every kind of vendor: `app.rs` registers those of `src/vendors`.

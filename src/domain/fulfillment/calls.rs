@@ -168,6 +168,9 @@ fn request(purchase: &purchases::Model, recipient: Option<Recipient>) -> Purchas
         quantity: purchase.quantity,
         face: Money::from_minor(purchase.face_minor, purchase.face_currency),
         expected_cost: Cost { micros: purchase.expected_cost_micros, currency: purchase.cost_currency },
+        highest_cost: purchase
+            .highest_cost_micros
+            .map(|micros| Cost { micros, currency: purchase.cost_currency }),
         recipient,
         vendor_ref: purchase.vendor_ref.clone(),
         created_at: purchase.created_at,

@@ -298,6 +298,7 @@ pub(super) fn try_open(ctx: &Ctx, adapter: &str, account: VendorAccount) -> Resu
         ),
     };
     let adapter = adapters.find(adapter).ok_or_else(unknown)?;
+    adapter.check_names(&account)?;
     let vendor = (adapter.open)(account, Arc::clone(&ctx.deps.clock))?;
     Ok(vendor.capabilities())
 }

@@ -159,6 +159,13 @@ pub enum Prospect {
     Stock,
 }
 
+/// What a unit may cost at most at a vendor, in the vendor's currency at scale 6: what it is sold for, by the rate between the
+/// vendor's cost and the same in the base currency.
+pub fn highest_cost(cost: Cost, cost_base: i64, price_base: i64) -> i64 {
+    let sold_for = (i128::from(cost.micros) * i128::from(price_base)).checked_div(i128::from(cost_base));
+    sold_for.and_then(|micros| i64::try_from(micros).ok()).unwrap_or(cost.micros).max(cost.micros)
+}
+
 /// Plans from where so many units come: own stock first, then vendors by cost, health and priority, each as far as its limits
 /// reach. `price_base` is what a unit is sold for in the base currency, at scale 6.
 pub fn plan(

@@ -17,7 +17,9 @@ use sea_orm::DbErr;
 
 use super::allowance::Allowance;
 use super::live::{KnownOffer, KnownVendor, Live};
-use super::model::{CIRCUIT_OPENS_AT, Candidate, Plan, Prospect, Skip, our_ref, plan, resolves_by};
+use super::model::{
+    CIRCUIT_OPENS_AT, Candidate, Plan, Prospect, Skip, highest_cost, our_ref, plan, resolves_by,
+};
 use super::store;
 use super::vendor::RefusalKind;
 use super::vendor_store;
@@ -305,6 +307,15 @@ impl Sourcing<'_> {
         sourced.unsourced.extend(rest.iter().map(|unit| (*unit, found.prospect)));
     }
 
+    /// What so many units may cost at most; `None` on a charge: what has grown dearer since is our loss.
+    fn highest_cost(&self, candidate: &Candidate, quantity: i32) -> Option<i64> {
+        if self.sold.costs_at.is_some() {
+            return None;
+        }
+        let (cost, base, price) = (candidate.cost?, candidate.cost_base?, self.sold.price_base?);
+        Some(highest_cost(cost, base, price).saturating_mul(i64::from(quantity)))
+    }
+
     fn purchase(&self, seller: &Seller, members: &[WantedUnit], found: &Plan) -> purchases::Model {
         let first = members[0];
         let quantity = i32::try_from(members.len()).unwrap_or(i32::MAX);
@@ -321,6 +332,7 @@ impl Sourcing<'_> {
             face_minor: self.order.face_minor,
             face_currency: self.order.face_currency,
             expected_cost_micros: unit.micros.saturating_mul(i64::from(quantity)),
+            highest_cost_micros: self.highest_cost(&seller.candidate, quantity),
             cost_currency: unit.currency,
             route: serde_json::to_string(&found.considered).unwrap_or_default(),
             state: PurchaseState::Sending,

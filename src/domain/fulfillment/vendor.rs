@@ -77,6 +77,9 @@ pub struct PurchaseRequest {
     pub face: Money,
     /// What all units together are expected to cost.
     pub expected_cost: Cost,
+    /// What they may cost at most, in the same currency, for a vendor that can be told so: what they are sold for. `None` where
+    /// the price is bound by a charge: then the loss is ours.
+    pub highest_cost: Option<Cost>,
     /// Who receives them, where there is no code.
     pub recipient: Option<Recipient>,
     /// The vendor's own name for the purchase, once it told one.

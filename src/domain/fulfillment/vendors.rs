@@ -9,21 +9,22 @@ use std::collections::BTreeMap;
 
 use entity::currency::Currency;
 use entity::ids::VendorId;
-use entity::state::VendorStatus;
+use entity::state::{Environment, VendorStatus};
 use entity::vendors;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::adapter::{BadAccount, VendorAccount};
-use super::live::{place_of_credentials, try_open};
+use super::live::{Live, place_of_credentials, try_open};
 use super::vendor::Capabilities;
 use super::vendor_store;
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::domain::vouchers::{Retention, Secret, require_vault, vault};
+use crate::outgoing::is_in_the_open;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
-use crate::store::{Subject, bump, write};
+use crate::store::{Subject, bump, read_environment, write};
 
 /// The command: a vendor to buy from.
 #[derive(Debug)]
@@ -130,14 +131,17 @@ pub async fn add_vendor(
     if find(ctx, &command.name).await?.is_some() {
         return refused(VendorRefusedReason::NameTaken(command.name));
     }
-    let capabilities = try_open(ctx, &command.adapter, account(&command))
-        .map_err(|bad| Failure::Refused(VendorRefusedReason::BadAccount(bad)))?;
+    let bad_account = |bad| Failure::Refused(VendorRefusedReason::BadAccount(bad));
+    if is_production(ctx).await? {
+        check_for_production(ctx, &command).map_err(bad_account)?;
+    }
+    let capabilities = try_open(ctx, &command.adapter, account(&command)).map_err(bad_account)?;
     if !capabilities.query_by_reference && !capabilities.idempotent_create {
         return refused(VendorRefusedReason::CannotBeAsked);
     }
     check_retention(command.retention, capabilities).map_err(Failure::Refused)?;
     let row = row(ctx, &command, capabilities).await?;
-    check(&row).map_err(Failure::Refused)?;
+    check(&row, capabilities).map_err(Failure::Refused)?;
     let facts = json!({
         "name": row.name, "adapter": row.adapter, "base_url": row.base_url,
         "retention": command.retention.to_string(),
@@ -225,7 +229,37 @@ pub(super) fn check_retention(
     }
 }
 
-fn check(row: &vendors::Model) -> Result<(), VendorRefusedReason> {
+/// Whether money is earned here. Until somebody has said what the database is for, it is taken for one where it is.
+async fn is_production(ctx: &Ctx) -> Result<bool, Problem> {
+    let environment = read_environment(&ctx.database().reader).await?;
+    Ok(environment.unwrap_or(Environment::Production) == Environment::Production)
+}
+
+/// Refuses what sells nothing, and what tells keys and codes to everybody on the way.
+fn check_for_production(ctx: &Ctx, command: &AddVendor) -> Result<(), BadAccount> {
+    let bad = |field: &str, reason: &str| BadAccount { field: field.to_owned(), reason: reason.to_owned() };
+    let adapter = ctx.feature::<Live>().adapters().find(&command.adapter);
+    if adapter.is_some_and(|adapter| adapter.is_simulator) {
+        return Err(bad("adapter", "must be another one: nothing that a simulator sells is worth anything"));
+    }
+    let addresses = command.options.iter().filter(|(name, _)| name.ends_with("_url"));
+    let addresses = addresses.map(|(name, address)| (name.as_str(), address.as_str()));
+    match addresses
+        .chain([("base_url", command.base_url.as_str())])
+        .find(|(_, address)| is_in_the_open(address))
+    {
+        Some((field, _)) => Err(bad(field, "must be https:// in a production: keys and codes go there")),
+        None => Ok(()),
+    }
+}
+
+/// The lower bounds are the adapter's: what it needs longer for, it may need longer for at every account.
+fn check(row: &vendors::Model, capabilities: Capabilities) -> Result<(), VendorRefusedReason> {
+    let needed = i32::try_from(capabilities.settle_window_secs).unwrap_or(i32::MAX);
+    if !capabilities.idempotent_create && row.settle_window_secs < needed {
+        let bounds = "at least what the adapter says: what is sent again before its end is bought twice";
+        return Err(VendorRefusedReason::OutOfBounds { field: "settle_window_secs", bounds });
+    }
     let bounds = [
         ((100..=120_000).contains(&row.timeout_ms), "timeout_ms", "100 to 120000"),
         ((1..=10_000).contains(&row.requests_per_second), "requests_per_second", "1 to 10000"),

@@ -19,11 +19,11 @@ use serde::Serialize;
 
 use super::model::BASE;
 use super::poll_store::end_troubles;
-use super::store::{Overwrite, RateRow, lock_rates, read_environment, upsert_rates};
+use super::store::{Overwrite, RateRow, lock_rates, upsert_rates};
 use crate::ctx::Ctx;
 use crate::domain::audit;
 use crate::problem::{Failure, Problem};
-use crate::store::{Subject, Transaction, bump, write};
+use crate::store::{Subject, Transaction, bump, read_environment, write};
 
 /// How far ahead an observation of a production may lie: a day may have begun elsewhere. A rate dated further ahead is a slip
 /// of the pen, and would pass for fresh until its date has come and gone.

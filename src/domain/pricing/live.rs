@@ -14,11 +14,11 @@ use entity::state::Environment;
 use entity::timestamp::Timestamp;
 
 use super::model::{BASE, Rule, Rules, cross};
-use super::store::{read_environment, read_rates, read_rules};
+use super::store::{read_rates, read_rules};
 use crate::config::Config;
 use crate::ctx::{Ctx, Database, Deps};
 use crate::problem::Problem;
-use crate::store::{Subject, begin_snapshot, versions};
+use crate::store::{Subject, begin_snapshot, read_environment, versions};
 
 /// The source of the rate of a currency to itself.
 const OF_ITSELF: &str = "the same currency";

@@ -8,7 +8,6 @@ use entity::charges;
 use entity::currency::Currency;
 use entity::decimal::Decimal;
 use entity::ids::{ChargeId, OrderId, PartnerId};
-use entity::state::Environment;
 use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -37,14 +36,6 @@ pub(super) async fn read_rules(
     connection: &impl ConnectionTrait,
 ) -> Result<Vec<entity::price_rules::Model>, DbErr> {
     entity::price_rules::Entity::find().all(connection).await
-}
-
-/// What the database is for; `None` before the first server has started on it.
-pub(super) async fn read_environment(
-    connection: &impl ConnectionTrait,
-) -> Result<Option<Environment>, DbErr> {
-    let row = entity::installation::Entity::find().one(connection).await?;
-    Ok(row.map(|row| row.environment))
 }
 
 #[derive(Serialize)]

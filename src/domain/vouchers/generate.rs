@@ -14,6 +14,7 @@ use super::secret::{Contents, Secret};
 use super::vault::{DataKey, Vault, vault};
 use crate::ctx::Ctx;
 use crate::problem::Problem;
+use crate::store::read_environment;
 
 /// The product of which a sandbox has most.
 const FIRST_PRODUCT: &str = "steam_wallet_50_usd";
@@ -75,8 +76,7 @@ pub async fn generate(
     wanted: &[GenerateCodes],
     loaded: &(dyn Fn(usize) + Send + Sync),
 ) -> Result<Loaded, Problem> {
-    let installation = entity::installation::Entity::find().one(&ctx.database().reader).await?;
-    if installation.is_some_and(|installation| installation.environment == Environment::Production) {
+    if read_environment(&ctx.database().reader).await? == Some(Environment::Production) {
         return Err(Problem::forbidden("a sandbox: a production has no made codes"));
     }
     let count: usize = wanted.iter().map(|codes| codes.count).sum();

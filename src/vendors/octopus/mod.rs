@@ -42,6 +42,7 @@ pub(super) const ADAPTER: Adapter = Adapter {
         ("username", "The username of a credential of our account there."),
         ("password", "Its password."),
     ],
+    is_simulator: false,
     open,
 };
 

@@ -15,6 +15,7 @@ fn request(quantity: i32) -> PurchaseRequest {
         quantity,
         face: Money::from_minor(5_000, Currency::USD),
         expected_cost: Cost { micros: 96_000_000, currency: Currency::USD },
+        highest_cost: None,
         recipient: None,
         vendor_ref: None,
         created_at: Timestamp::from_micros(0),

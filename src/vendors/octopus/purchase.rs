@@ -27,7 +27,8 @@ struct Wanted<'a> {
     reference: &'a str,
     face_value: String,
     currency: entity::currency::Currency,
-    max_total: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_total: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recipient: Option<Named<'a>>,
     failure_policy: FailurePolicy,
@@ -97,7 +98,8 @@ impl Octopus {
         if request.expected_cost.currency != self.currency {
             return Err(unfit("the expected cost is not in the currency of our account"));
         }
-        let max_total = most(request).ok_or_else(|| unfit("the expected cost cannot be told"))?;
+        let told = |highest| most(request, highest).ok_or_else(|| unfit("the highest cost cannot be told"));
+        let max_total = request.highest_cost.map(told).transpose()?;
         let recipient = request.recipient.as_ref();
         let wanted = Wanted {
             product_id: &request.vendor_sku,

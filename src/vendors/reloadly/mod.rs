@@ -50,6 +50,7 @@ pub(super) const ADAPTER: Adapter = Adapter {
         ("client_secret", "The client secret of the account's API key."),
         ("webhook_secret", "The signing secret of the webhook; without it messages are not taken."),
     ],
+    is_simulator: false,
     open,
 };
 

@@ -40,6 +40,7 @@ pub(super) const ADAPTER: Adapter = Adapter {
         (TELLS_CODES_AGAIN, "whether it is taken for one that tells codes again: yes or no [default: yes]"),
     ],
     credentials: &[(API_KEY, "the key that vendor-sim demands")],
+    is_simulator: true,
     open,
 };
 

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::{run, told, write};
 use crate::support::app::TestApp;
 use crate::support::catalog::{EURO_20, STEAM_50};
+use crate::support::process::Binary;
+use crate::support::vendor::TestVendor;
 
 const ADD: &str = "vendor add --json --adapter sandbox --base-url http://127.0.0.1:9/ --currency EUR";
 
@@ -53,6 +55,64 @@ both_databases! {
         let adapters = run(&app, "vendor adapters --json", &[]).await.json();
         let sandbox = adapters.as_array().unwrap().iter().find(|one| one["name"] == "sandbox").unwrap();
         assert_eq!(sandbox["credentials"]["api_key"], "the key that vendor-sim demands");
+    }
+
+    /// Keys and codes stay what they are worth.
+    async fn a_production_takes_no_simulator_and_no_address_that_others_can_read(app: SmallCatalog) {
+        app.meet_the_machine();
+        write(&app, "key.json", "{\"api_key\": \"k\"}");
+        write(&app, "octopus.json", "{\"username\": \"u\", \"password\": \"p\"}");
+        write(&app, "reloadly.json", "{\"client_id\": \"i\", \"client_secret\": \"s\"}");
+        app.database.execute("UPDATE installation SET environment = 'production'").await;
+        let octopus = "vendor add --adapter octopus --currency EUR --credentials octopus.json --base-url";
+        let reloadly = "vendor add --adapter reloadly --currency EUR --credentials reloadly.json --base-url https://giftcards.reloadly.com";
+        let in_the_open = "must be https:// in a production: keys and codes go there";
+        for (line, field, word) in [
+            (format!("{ADD} --credentials key.json ours"), "adapter", "nothing that a simulator sells is worth anything"),
+            (format!("{octopus} http://example.com ours"), "base_url", in_the_open),
+            (format!("{octopus} http://10.0.0.1:8080 ours"), "base_url", in_the_open),
+            (format!("{reloadly} --option auth_url=http://auth.example.com ours"), "auth_url", in_the_open),
+        ] {
+            let refused = run(&app, &line, &[]).await.expect_code(3).stderr;
+            assert!(refused.contains(field) && refused.contains(word), "{refused}");
+        }
+        for (number, address) in ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9", "https://example.com"].into_iter().enumerate() {
+            run(&app, &format!("{octopus} {address} ours{number}"), &[]).await.expect_code(0);
+        }
+    }
+
+    async fn what_an_adapter_does_not_know_is_refused_and_so_is_a_window_that_is_too_short(app: SmallCatalog) {
+        app.meet_the_machine();
+        write(&app, "key.json", "{\"api_key\": \"k\"}");
+        write(&app, "slip.json", "{\"api_key\": \"k\", \"api_kye\": \"k\"}");
+        write(&app, "reloadly.json", "{\"client_id\": \"i\", \"client_secret\": \"s\"}");
+        let reloadly = "vendor add --adapter reloadly --currency EUR --credentials reloadly.json --base-url https://giftcards.reloadly.com";
+        for (line, code, word) in [
+            (format!("{ADD} --credentials slip.json ours"), 3, "api_kye: is no credential of this adapter: it has api_key"),
+            (format!("{ADD} --credentials key.json --option tell=no ours"), 3,
+                "tell: is no option of this adapter: it has settle_window_secs, tells_codes_again"),
+            (format!("{ADD} --credentials key.json --option tells_codes_again=no --option tells_codes_again=yes ours"), 2,
+                "--option tells_codes_again was given twice"),
+            (format!("{reloadly} --settle-window-secs 179 ours"), 3,
+                "settle_window_secs must be at least what the adapter says"),
+        ] {
+            let refused = run(&app, &line, &[]).await.expect_code(code).stderr;
+            assert!(refused.contains(word), "{refused}");
+        }
+        run(&app, &format!("{reloadly} --settle-window-secs 180 ours"), &[]).await.expect_code(0);
+        // What is made once, however often it is sent, may be sent again as soon as one likes.
+        run(&app, &format!("{ADD} --credentials key.json --settle-window-secs 0 other"), &[]).await.expect_code(0);
+    }
+
+    async fn no_proxy_of_the_environment_stands_between_us_and_a_vendor(app: SmallCatalog) {
+        app.meet_the_machine();
+        let vendor = TestVendor::with_catalog(&app, "acme", &["acme_25,Acme Games,Acme Card 25 USD,25".to_owned()]).await;
+        let nobody = "http://127.0.0.1:1";
+        let binary = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].into_iter()
+            .fold(Binary::on(&app.database), |binary, name| binary.with(name, nobody));
+        let told = binary.run(&["vendor", "sync", "--json", "acme"]).await.json();
+        assert_eq!(told[0]["products_added"], 1, "{told}");
+        drop(vendor);
     }
 
     async fn how_a_vendors_codes_are_kept_is_chosen_and_changed_and_on_record(app: SmallCatalog) {

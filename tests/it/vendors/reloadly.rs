@@ -80,6 +80,7 @@ impl ReloadlyStage {
             quantity,
             face,
             expected_cost: dollars(&shown(&expected, 6)),
+            highest_cost: None,
             recipient: None,
             vendor_ref: None,
             created_at: self.replica.clock.now(),

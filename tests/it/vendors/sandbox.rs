@@ -58,6 +58,7 @@ pub fn request(sku: &str, our_ref: &str, quantity: i32) -> PurchaseRequest {
         quantity,
         face: Money::from_minor(5_000, Currency::USD),
         expected_cost: Cost { micros: 47_500_000 * i64::from(quantity), currency: Currency::USD },
+        highest_cost: None,
         recipient: None,
         vendor_ref: None,
         created_at: START,

@@ -66,6 +66,7 @@ fn request(our_ref: &str, quantity: i32, unit_micros: i64) -> PurchaseRequest {
         quantity,
         face: Money::from_minor(5_000, Currency::USD),
         expected_cost: Cost { micros: unit_micros * i64::from(quantity), currency: Currency::USD },
+        highest_cost: Some(Cost { micros: unit_micros * i64::from(quantity), currency: Currency::USD }),
         recipient: None,
         vendor_ref: None,
         created_at: Timestamp::from_micros(0),

@@ -10,7 +10,7 @@ use entity::money::Money;
 use entity::state::DeliveryKind;
 use entity::timestamp::Timestamp;
 use octopus_cards::domain::fulfillment::{
-    CatalogItem, Faces, Goods, Outcome, PurchaseRequest, RefusalKind, Sighting, Vendor,
+    CatalogItem, Cost, Faces, Goods, Outcome, PurchaseRequest, RefusalKind, Sighting, Vendor,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -147,12 +147,21 @@ both_databases! {
         assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 1);
     }
 
-    async fn what_costs_more_than_expected_is_refused_and_half_a_cent_is_rounding(app: SmallCatalog) {
+    async fn what_costs_more_than_it_may_is_refused_and_half_a_cent_is_rounding(app: SmallCatalog) {
         let (vendor, unit) = (straight(&app), unit_micros(&app).await);
+        let may_cost = |our_ref: &str, highest: Option<i64>| PurchaseRequest {
+            highest_cost: highest.map(|micros| Cost { micros, currency: Currency::USD }),
+            ..request(our_ref, 1, unit - 1_000_000)
+        };
+        assert_eq!(refused(vendor.purchase(&may_cost("over", Some(unit - 10_000))).await).kind, RefusalKind::PriceChanged);
+        for (our_ref, highest) in [("margin", Some(unit)), ("charge", None)] {
+            let delivery = delivered(vendor.purchase(&may_cost(our_ref, highest)).await);
+            assert_eq!(delivery.cost.unwrap().micros, unit, "{our_ref}");
+        }
         let less = |our_ref: &str, micros: i64| PurchaseRequest { ..request(our_ref, 3, unit - micros) };
         let refusal = refused(vendor.purchase(&less("dear", 5_001)).await);
         assert_eq!(refusal.kind, RefusalKind::PriceChanged);
-        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 0);
+        assert_eq!(app.database.number("SELECT count(*) FROM orders").await, 2);
         let delivery = delivered(vendor.purchase(&less("rounded", 5_000)).await);
         assert_eq!(delivery.cost.unwrap().micros, unit * 3);
         // What is expected in another currency than our account's is not sent.
