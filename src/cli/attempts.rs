@@ -66,6 +66,9 @@ pub struct ResolveArguments {
     /// How it is known, for the record
     #[arg(long)]
     note: String,
+    /// Who decides it, for the record
+    #[arg(long)]
+    operator: String,
 }
 
 /// One of these.
@@ -148,7 +151,8 @@ async fn resolve(ctx: &Ctx, arguments: ResolveArguments, json: bool) -> Result<(
         None => Verdict::NotExecuted,
     };
     let id = arguments.purchase;
-    orders::resolve(ctx, Resolve { purchase: id, verdict, note: arguments.note }).await?;
+    let ResolveArguments { note, operator, .. } = arguments;
+    orders::resolve(ctx, Resolve { purchase: id, verdict, note, operator }).await?;
     let history = fulfillment::get_purchase(ctx, id).await?;
     let names = vendor_names(ctx).await?;
     answer(json, &history_json(&names, &history), || history_text(&names, &history));

@@ -20,6 +20,9 @@ pub struct RefundArguments {
     /// Why, for the books
     #[arg(long)]
     note: String,
+    /// Who decides it, for the audit log
+    #[arg(long)]
+    operator: String,
     /// What makes it happen once, such as the ticket's number
     #[arg(long)]
     reference: String,
@@ -35,8 +38,9 @@ pub struct RefundArguments {
 pub async fn run(deps: Arc<Deps>, arguments: RefundArguments, json: bool) -> Result<(), CliError> {
     let ctx = Ctx::system(deps);
     let order = orders::get_named(&ctx, &arguments.order).await?.id;
-    let RefundArguments { unit, note, reference, replacement, .. } = arguments;
-    let done = orders::refund_unit(&ctx, RefundUnit { order, unit, reference, note, replacement }).await?;
+    let RefundArguments { unit, note, operator, reference, replacement, .. } = arguments;
+    let command = RefundUnit { order, unit, reference, note, replacement, operator };
+    let done = orders::refund_unit(&ctx, command).await?;
     let value = json!({
         "order": order, "unit": unit, "transaction": done.transaction, "amount": done.amount.amount(),
         "currency": done.amount.currency, "available": done.available.amount(), "replayed": done.replayed,

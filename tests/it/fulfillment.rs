@@ -4,6 +4,7 @@
 mod bulk;
 mod catalogs;
 mod chained;
+mod fencing;
 mod goods;
 mod hints;
 mod outcomes;

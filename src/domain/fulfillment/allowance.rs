@@ -129,7 +129,12 @@ impl Allowance {
 
     /// How long it is until the next request may be made.
     pub(super) fn wait(self) -> Duration {
-        Duration::from_micros(u64::try_from(self.all.base - self.all.present).unwrap_or(0))
+        self.wait_after(0)
+    }
+
+    /// How long it is until then once so many more are made.
+    pub(super) fn wait_after(self, requests: i32) -> Duration {
+        Duration::from_micros(u64::try_from(self.all.after(requests) - self.all.present).unwrap_or(0))
     }
 
     /// Takes requests off the rate that are not look-ups.

@@ -351,29 +351,3 @@ pub fn call_of(
         at: purchase.created_at,
     }
 }
-
-/// A worker's sign of life, told to the database.
-///
-/// # Errors
-/// What the database says.
-pub async fn beat(deps: &Arc<Deps>, worker: entity::ids::WorkerId) -> Result<(), Problem> {
-    let task = Arc::clone(deps);
-    write::<_, Problem, _>(deps, move |transaction| {
-        let deps = Arc::clone(&task);
-        Box::pin(async move { Ok(store::beat(&deps, transaction, worker).await?) })
-    })
-    .await
-}
-
-/// Tells the database that a worker has ended: what it had is taken over at once.
-///
-/// # Errors
-/// What the database says.
-pub async fn leave(deps: &Arc<Deps>, worker: entity::ids::WorkerId) -> Result<(), Problem> {
-    let task = Arc::clone(deps);
-    write::<_, Problem, _>(deps, move |transaction| {
-        let deps = Arc::clone(&task);
-        Box::pin(async move { Ok(store::leave(&deps, transaction, worker).await?) })
-    })
-    .await
-}

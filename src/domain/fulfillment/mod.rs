@@ -38,10 +38,11 @@ mod turns;
 mod vendor;
 mod vendor_store;
 mod vendors;
+mod workers;
 
 pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
-pub use calls::{Fact, Finding, Learnt, beat, call_of, leave, look, put_off, recall, send};
+pub use calls::{Fact, Finding, Learnt, call_of, look, put_off, recall, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use hints::{HintRefusal, take_hint};
 pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
@@ -71,3 +72,4 @@ pub use vendors::{
     AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,
     set_vendor_status,
 };
+pub use workers::{beat, find_held, is_held, leave, let_go};

@@ -118,6 +118,13 @@ pub enum Skip {
     AtCapacity,
 }
 
+impl Skip {
+    /// Whether it is in vain to wait for anything else. What is sold out, or without a rate, may not be so a little later.
+    const fn leaves_no_hope(self) -> bool {
+        matches!(self, Self::Refused | Self::Paused | Self::Vanished | Self::NotSold | Self::BelowCost)
+    }
+}
+
 /// What was thought of a vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Considered {
@@ -153,9 +160,9 @@ pub enum Prospect {
     Busy,
     /// A vendor fails, and is tried again later.
     Failing,
-    /// Every vendor that sells it has refused these units for good.
+    /// Every vendor that sells it, and could, has refused these units for good.
     Refused,
-    /// No vendor sells it, or none at such a cost: stock may arrive.
+    /// No vendor sells it now, or none at such a cost: stock may arrive, or a vendor change.
     Stock,
 }
 
@@ -237,7 +244,9 @@ fn prospect(considered: &[Considered], rest: i32) -> Prospect {
         Prospect::Busy
     } else if is_skipped(Skip::CircuitOpen) {
         Prospect::Failing
-    } else if is_skipped(Skip::Refused) {
+    } else if is_skipped(Skip::Refused)
+        && considered.iter().all(|one| one.skipped.is_some_and(Skip::leaves_no_hope))
+    {
         Prospect::Refused
     } else {
         Prospect::Stock

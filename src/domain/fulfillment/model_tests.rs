@@ -101,6 +101,16 @@ fn a_vendor_is_skipped_for_a_reason_that_is_told() {
             "{reason:?}"
         );
     }
+    // Where another one may have it again a little later, who was refused waits.
+    let refused = Candidate { refused: true, ..candidate(2, 9) };
+    for (other, prospect) in [
+        (Candidate { obstacle: Some(Skip::SoldOut), ..well.clone() }, Prospect::Stock),
+        (Candidate { cost_base: None, ..well.clone() }, Prospect::Stock),
+        (Candidate { obstacle: Some(Skip::Paused), ..well.clone() }, Prospect::Refused),
+        (Candidate { cost_base: Some(101), ..well.clone() }, Prospect::Refused),
+    ] {
+        assert_eq!(plan(1, 0, Some(100), &[refused.clone(), other], NOW).prospect, prospect);
+    }
     // On the other side of each edge.
     let at_cost = Candidate { cost_base: Some(100), open_until: NOW, capacity: 2, ..well };
     assert_eq!(plan(2, 0, Some(100), std::slice::from_ref(&at_cost), NOW).from_vendors, [(0, 2)]);

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::ids::{PurchaseId, VendorId, WorkerId};
 use entity::money::Money;
@@ -64,6 +65,8 @@ pub struct Sourced {
     pub awaiting: Vec<(i32, i32, Timestamp)>,
     /// The units that have no source now, with what they can hope for.
     pub unsourced: Vec<(WantedUnit, Prospect)>,
+    /// The vendors that were busy, if a unit waits for one, each with how long its rate is used up, if that is why.
+    pub busy: Vec<(VendorId, Option<Duration>)>,
 }
 
 /// How many units vendors could deliver, as far as is known before any is asked; never more than `wanted`.
@@ -186,6 +189,10 @@ impl Sourcing<'_> {
         for (past, group) in self.groups(units, &sellers).await? {
             self.plan_group(&mut sellers, &past, &group, &mut sourced, &mut attempts);
         }
+        if sourced.unsourced.iter().any(|(_, prospect)| *prospect == Prospect::Busy) {
+            let busy = |seller: &Seller| Some((seller.known.row.id, self.rest_of(seller)?));
+            sourced.busy = sellers.iter().filter_map(busy).collect();
+        }
         let is_lost = sourced.unsourced.iter().any(|(_, prospect)| *prospect == Prospect::Refused);
         if is_lost && self.order.failure_policy == FailurePolicy::AllOrNothing {
             // It will not have all of its units: nothing more is bought for it.
@@ -232,6 +239,14 @@ impl Sourcing<'_> {
             sellers.push(Seller { known, offer, candidate, allowance, used: 0 });
         }
         Ok(sellers)
+    }
+
+    /// How long a vendor's rate is used up, with what is asked of it now; `None` within if it is not, `None` if it is not asked.
+    fn rest_of(&self, seller: &Seller) -> Option<Option<Duration>> {
+        let (allowance, _) = seller.allowance?;
+        let requests = seller.used.saturating_mul(seller.known.requests_of_purchase(self.sold.delivery));
+        let wait = allowance.wait_after(requests);
+        Some((!wait.is_zero()).then_some(wait))
     }
 
     async fn allowance(&self, known: &KnownVendor) -> Result<(Allowance, i32), DbErr> {

@@ -20,33 +20,6 @@ use crate::store::{
     ColumnKind, Rows, Transaction, database_clock, engine_clock, expect_all, insert, json, rowset, statement,
 };
 
-/// How long a worker is taken to live after it was last heard of, in microseconds.
-pub(super) const LEASE_MICROS: i64 = 10_000_000;
-
-/// Tells that a worker lives.
-pub(super) async fn beat(deps: &Deps, transaction: &Transaction, worker: WorkerId) -> Result<(), DbErr> {
-    let clock = database_clock(deps);
-    let sql = format!(
-        "INSERT INTO workers (id, lease_until, started_at) VALUES ($1, {clock} + {LEASE_MICROS}, {clock})
-         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until"
-    );
-    let values = [worker.to_string().into()];
-    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
-}
-
-/// Tells that a worker has ended, and forgets those that ended long ago and have no purchase left.
-pub(super) async fn leave(deps: &Deps, transaction: &Transaction, worker: WorkerId) -> Result<(), DbErr> {
-    let clock = database_clock(deps);
-    let backend = transaction.get_database_backend();
-    let sql = format!("UPDATE workers SET lease_until = {clock} WHERE id = $1 AND lease_until > {clock}");
-    transaction.execute_raw(statement(backend, sql, [worker.to_string().into()])).await?;
-    let sql = format!(
-        "DELETE FROM workers WHERE lease_until < {clock} - 86400000000
-         AND NOT EXISTS (SELECT 1 FROM purchases p WHERE p.worker_id = workers.id AND p.ended_at IS NULL)"
-    );
-    transaction.execute_raw(statement(backend, sql, [])).await.map(drop)
-}
-
 /// Puts purchases and their attempts on record.
 pub(super) async fn insert_purchases(
     transaction: &Transaction,

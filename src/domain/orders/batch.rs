@@ -333,7 +333,8 @@ impl Batch<'_> {
     fn cover(&self, candidate: &Candidate, missing: i32) -> i32 {
         let ctx = &self.tickets[candidate.index].ctx;
         let sold = sold(ctx, &candidate.order, candidate.delivery);
-        fulfillment::cover(self.deps, sold, &|cost| cost_in_base(ctx, cost), missing)
+        let to_base = |cost| cost_in_base(ctx, cost, candidate.order.currency);
+        fulfillment::cover(self.deps, sold, &to_base, missing)
     }
 
     fn accepted(

@@ -14,7 +14,7 @@ use entity::{ledger_transactions, order_units, orders, postings};
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 
-use super::named::{is_text, require_operator};
+use super::named::{LONGEST_OPERATOR, is_text, require_operator};
 use super::{accounting, replace, settle, telling};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
@@ -40,6 +40,8 @@ pub struct RefundUnit {
     pub note: String,
     /// The voucher that the unit was given in another's place, which does not work either; `None` if it was given none.
     pub replacement: Option<VoucherId>,
+    /// Who decided it.
+    pub operator: String,
 }
 
 /// A refund that is done.
@@ -71,6 +73,8 @@ pub enum GoodwillRefusal {
     InvalidReference,
     /// The note is empty, longer than 500 characters, or not printable.
     InvalidNote,
+    /// The operator's name is empty, longer than 100 characters, or not printable.
+    InvalidOperator,
     /// The unit's money was given back before, under another reference.
     RefundedBefore {
         /// By this transaction.
@@ -115,6 +119,9 @@ impl Refusal for GoodwillRefusal {
                 format!("the reference must have 1 to {LONGEST_REFERENCE} printable characters")
             }
             Self::InvalidNote => format!("the note must have 1 to {LONGEST_NOTE} printable characters"),
+            Self::InvalidOperator => {
+                format!("the operator's name must have 1 to {LONGEST_OPERATOR} printable characters")
+            }
             Self::RefundedBefore { transaction } => {
                 format!("the unit's money was given back before, by {transaction}")
             }
@@ -140,6 +147,7 @@ impl Refusal for GoodwillRefusal {
             | Self::TooMuch => "unit",
             Self::InvalidReference | Self::ReferenceUsed { .. } => "reference",
             Self::InvalidNote => "note",
+            Self::InvalidOperator => "operator",
             Self::Replaced { .. } | Self::NotReplaced => "replacement",
         };
         Some(vec![field.to_owned()])
@@ -157,6 +165,9 @@ pub async fn refund_unit(ctx: &Ctx, command: RefundUnit) -> Result<Refunded, Fai
     }
     if !is_text(&command.note, LONGEST_NOTE) {
         return Err(Failure::Refused(GoodwillRefusal::InvalidNote));
+    }
+    if !is_text(&command.operator, LONGEST_OPERATOR) {
+        return Err(Failure::Refused(GoodwillRefusal::InvalidOperator));
     }
     let found = orders::Entity::find_by_id(command.order).one(&ctx.database().reader).await?;
     let partner = found.ok_or(Failure::Refused(GoodwillRefusal::OrderNotFound))?.partner_id;
@@ -263,6 +274,7 @@ async fn give_back(
     let facts = json!({
         "unit": command.unit, "transaction": id, "amount": amount.amount(), "currency": order.currency,
         "reference": command.reference, "note": command.note, "replacement": command.replacement,
+        "operator": command.operator,
     });
     let audited = Entry::new(ctx, "orders.unit_refunded", order.id, &facts).about(order.partner_id);
     let changes =

@@ -38,12 +38,12 @@ pub struct Lease {
     epoch: i64,
 }
 
-/// The orders that have something to do and that nobody has leased, by their deadlines: a read without a lock, so that an idle
-/// worker never takes the writer.
+/// The orders that have something to do, that nobody has leased and that do not rest, by their deadlines: a read without a lock,
+/// so that an idle worker never takes the writer.
 ///
 /// # Errors
 /// What the database says.
-pub async fn find_waiting(deps: &Deps) -> Result<Vec<Waiting>, Problem> {
+pub async fn find_waiting(deps: &Deps, resting: &[OrderId]) -> Result<Vec<Waiting>, Problem> {
     #[derive(FromQueryResult)]
     struct Row {
         id: OrderId,
@@ -55,11 +55,13 @@ pub async fn find_waiting(deps: &Deps) -> Result<Vec<Waiting>, Problem> {
         "SELECT d.id, d.partner_id, d.product_id, d.place FROM (
             SELECT o.id, o.partner_id, o.product_id, o.deadline_at,
                 row_number() OVER (PARTITION BY o.partner_id ORDER BY o.deadline_at, o.id) AS place
-            FROM orders o WHERE {DUE} AND {}) d
+            FROM orders o WHERE {DUE} AND {} AND o.id NOT IN (SELECT r.id FROM {})) d
          WHERE d.place <= {MOST_OF_ONE} ORDER BY d.deadline_at, d.id",
-        free(deps)
+        free(deps),
+        rowset(deps.database.backend(), 3, "r", &[("id", Text)])
     );
-    let select = statement(deps.database.backend(), sql, due_values(deps));
+    let [now, good_until] = due_values(deps);
+    let select = statement(deps.database.backend(), sql, [now, good_until, ids(resting)]);
     let rows = Row::find_by_statement(select).all(&deps.database.reader).await?;
     let waiting =
         |row: Row| Waiting { id: row.id, partner: row.partner_id, product: row.product_id, place: row.place };
@@ -158,21 +160,25 @@ fn due_values(deps: &Deps) -> [sea_orm::Value; 2] {
     [now.micros().into(), good_until.micros().into()]
 }
 
-async fn claim(
-    deps: &Deps,
-    transaction: &Transaction,
-    ids: &[OrderId],
-) -> Result<HashMap<OrderId, i64>, DbErr> {
+/// Orders, as a parameter.
+fn ids(orders: &[OrderId]) -> sea_orm::Value {
     #[derive(Serialize)]
     struct Row {
         id: OrderId,
     }
+    json(&orders.iter().map(|id| Row { id: *id }).collect::<Vec<_>>())
+}
+
+async fn claim(
+    deps: &Deps,
+    transaction: &Transaction,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, i64>, DbErr> {
     #[derive(FromQueryResult)]
     struct Leased {
         id: OrderId,
         lease_epoch: i64,
     }
-    let rows: Vec<Row> = ids.iter().map(|id| Row { id: *id }).collect();
     let backend = transaction.get_database_backend();
     let locking = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE OF o SKIP LOCKED" } else { "" };
     let clock = store::database_clock(deps);
@@ -183,7 +189,7 @@ async fn claim(
         rowset(backend, 1, "r", &[("id", Text)]),
         free(deps)
     );
-    let leased = Leased::find_by_statement(statement(backend, sql, [json(&rows)])).all(transaction).await?;
+    let leased = Leased::find_by_statement(statement(backend, sql, [ids(orders)])).all(transaction).await?;
     Ok(leased.into_iter().map(|one| (one.id, one.lease_epoch)).collect())
 }
 

@@ -12,6 +12,8 @@ use super::input::is_reference;
 use crate::ctx::{Actor, Ctx};
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
+/// How many characters the name may have of a person who decides something.
+pub const LONGEST_OPERATOR: usize = 100;
 /// Orders of one reference that are told at most.
 const MOST_NAMESAKES: u64 = 100;
 
@@ -94,5 +96,7 @@ pub fn require_operator(ctx: &Ctx) -> Result<(), Problem> {
 
 /// Whether a text that an operator writes is fit for the record.
 pub fn is_text(text: &str, longest: usize) -> bool {
-    (1..=longest).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    (1..=longest).contains(&text.chars().count())
+        && !text.trim().is_empty()
+        && !text.chars().any(char::is_control)
 }

@@ -14,7 +14,7 @@ use entity::{goodwill_refunds as refunds, orders, vouchers};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
-use super::named::{is_text, require_operator};
+use super::named::{LONGEST_OPERATOR, is_text, require_operator};
 use super::{accounting, settle, telling};
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
@@ -25,8 +25,6 @@ use crate::store::{Transaction, write};
 
 /// How many characters a reason may have.
 const LONGEST_REASON: usize = 500;
-/// How many characters an operator's name may have.
-const LONGEST_NAME: usize = 100;
 
 /// The command: give a unit another code.
 #[derive(Debug, Clone)]
@@ -99,7 +97,7 @@ impl Refusal for ReplaceRefusal {
             Self::OutOfStock => "no code of this product and face value is in stock".to_owned(),
             Self::InvalidReason => format!("the reason must have 1 to {LONGEST_REASON} printable characters"),
             Self::InvalidOperator => {
-                format!("the operator's name must have 1 to {LONGEST_NAME} printable characters")
+                format!("the operator's name must have 1 to {LONGEST_OPERATOR} printable characters")
             }
         }
     }
@@ -130,7 +128,7 @@ pub async fn replace_voucher(
     if !is_text(&command.reason, LONGEST_REASON) {
         return Err(Failure::Refused(ReplaceRefusal::InvalidReason));
     }
-    if !is_text(&command.operator, LONGEST_NAME) {
+    if !is_text(&command.operator, LONGEST_OPERATOR) {
         return Err(Failure::Refused(ReplaceRefusal::InvalidOperator));
     }
     let task = ctx.clone();

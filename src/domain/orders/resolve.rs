@@ -14,10 +14,10 @@ use sea_orm::EntityTrait;
 use serde_json::json;
 
 use super::conclude::{Next, conclude};
-use super::named::require_operator;
+use super::named::{LONGEST_OPERATOR, is_text, require_operator};
 use super::news::{Decision, Witness};
 use super::snapshot::OrderedProduct;
-use crate::ctx::{Actor, Ctx};
+use crate::ctx::Ctx;
 use crate::domain::audit::Entry;
 use crate::domain::fulfillment::{Cost, Delivery, Fact, Goods, RefusalKind, VendorRefusal};
 use crate::domain::vouchers::require_vault;
@@ -41,6 +41,8 @@ pub struct Resolve {
     pub verdict: Verdict,
     /// How that is known, in the person's words.
     pub note: String,
+    /// Who decides it.
+    pub operator: String,
 }
 
 /// What became of a purchase, as a person says.
@@ -78,6 +80,8 @@ pub enum ResolveRefusal {
     Unknown(PurchaseId),
     /// The note is empty, too long or not printable.
     InvalidNote,
+    /// The operator's name is empty, too long or not printable.
+    InvalidOperator,
     /// It is under way.
     UnderWay,
     /// Its end is known.
@@ -114,6 +118,9 @@ impl Refusal for ResolveRefusal {
             Self::Unknown(id) => format!("there is no purchase {id}: `octopus attempts list` shows them"),
             Self::InvalidNote => {
                 format!("the note must have 1 to {LONGEST_NOTE} printable characters: say how it is known")
+            }
+            Self::InvalidOperator => {
+                format!("the operator's name must have 1 to {LONGEST_OPERATOR} printable characters")
             }
             Self::UnderWay => {
                 "it is on its way to the vendor: wait until it is UNKNOWN or REVIEW, as `octopus attempts list` shows"
@@ -152,6 +159,7 @@ impl Refusal for ResolveRefusal {
         let field = match self {
             Self::Unknown(_) | Self::UnderWay | Self::Ended(_) | Self::ChangedMeanwhile => "purchase",
             Self::InvalidNote => "note",
+            Self::InvalidOperator => "operator",
             Self::TooMany { .. } | Self::NothingCame | Self::OtherGoods(_) => "delivered",
             Self::InvalidVendorRef => "vendorRef",
             Self::InvalidCost => "cost",
@@ -169,13 +177,16 @@ pub async fn resolve(ctx: &Ctx, command: Resolve) -> Result<(), Failure<ResolveR
     if !is_text(&command.note, LONGEST_NOTE) {
         return Err(Failure::Refused(ResolveRefusal::InvalidNote));
     }
+    if !is_text(&command.operator, LONGEST_OPERATOR) {
+        return Err(Failure::Refused(ResolveRefusal::InvalidOperator));
+    }
     let reader = &ctx.database().reader;
     let found = purchases::Entity::find_by_id(command.purchase).one(reader).await.map_err(Problem::from)?;
     let purchase = found.ok_or(Failure::Refused(ResolveRefusal::Unknown(command.purchase)))?;
     check_state(purchase.state, &command.verdict).map_err(Failure::Refused)?;
     let decision = decision(ctx, &purchase, &command);
+    let actor = command.operator.clone();
     let fact = fact(ctx, &purchase, command).await?;
-    let actor = actor(ctx);
     let witness = Witness {
         writer: StockWriterId::from_uuid(ctx.uuid()),
         worker: WorkerId::from_uuid(ctx.uuid()),
@@ -190,12 +201,6 @@ pub async fn resolve(ctx: &Ctx, command: Resolve) -> Result<(), Failure<ResolveR
     }
 }
 
-fn is_text(text: &str, longest: usize) -> bool {
-    (1..=longest).contains(&text.chars().count())
-        && !text.trim().is_empty()
-        && !text.chars().any(char::is_control)
-}
-
 /// The same is asked again under the purchase's lock; here it is told apart, for people.
 fn check_state(state: PurchaseState, verdict: &Verdict) -> Result<(), ResolveRefusal> {
     match (state, verdict) {
@@ -206,17 +211,10 @@ fn check_state(state: PurchaseState, verdict: &Verdict) -> Result<(), ResolveRef
     }
 }
 
-fn actor(ctx: &Ctx) -> String {
-    match &ctx.actor {
-        Actor::Admin(actor) => actor.admin.to_string(),
-        _ => "operator".to_owned(),
-    }
-}
-
 fn decision(ctx: &Ctx, purchase: &purchases::Model, command: &Resolve) -> Decision {
     let facts = json!({
         "order": purchase.order_id, "vendor": purchase.vendor_id, "state_before": purchase.state,
-        "verdict": command.verdict.as_str(), "note": command.note,
+        "verdict": command.verdict.as_str(), "note": command.note, "operator": command.operator,
     });
     let audited = Entry::new(ctx, "purchases.resolved", purchase.id, &facts).about(purchase.partner_id);
     Decision { note: command.note.clone(), audited }

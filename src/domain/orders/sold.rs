@@ -5,6 +5,7 @@
 //! dearer since is our loss, not the partner's.
 //! What is not here: which vendor is taken (fulfillment).
 
+use entity::currency::Currency;
 use entity::ids::ChargeId;
 use entity::money::Money;
 use entity::orders;
@@ -32,10 +33,13 @@ pub fn in_base(ctx: &Ctx, price: Money) -> Option<i64> {
     converted(price.minor, price.currency.minor_units(), rate)
 }
 
-/// A cost in the base currency, at scale 6; `None` without a rate.
-pub fn cost_in_base(ctx: &Ctx, cost: Cost) -> Option<i64> {
-    let rate = exchange_rate(ctx, cost.currency, BASE)?.rate;
-    converted(cost.micros, 6, rate)
+/// A cost in the base currency, at scale 6, to be held against a price in another currency; `None` without a rate, or where a
+/// price would have none, since it is stale. What is paid and sold in one currency is compared by whatever rate there is.
+pub fn cost_in_base(ctx: &Ctx, cost: Cost, sold_in: Currency) -> Option<i64> {
+    if exchange_rate(ctx, cost.currency, sold_in)?.stale {
+        return None;
+    }
+    converted(cost.micros, 6, exchange_rate(ctx, cost.currency, BASE)?.rate)
 }
 
 /// When a charge was made: its id tells, to the millisecond, whose end is meant.

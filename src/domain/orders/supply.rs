@@ -23,16 +23,17 @@ use crate::domain::pricing;
 /// How often it is looked whether anything has changed that it rests on.
 const SUPPLY_EVERY: Duration = Duration::from_millis(100);
 
-/// The versions of what it rests on.
+/// The versions of what it rests on, and what else goes by vendors and prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Basis {
+pub struct Basis {
     catalog: i64,
     vendors: i64,
     prices: (i64, i64),
 }
 
 impl Basis {
-    fn present(deps: &Deps) -> Self {
+    /// Those of now.
+    pub fn present(deps: &Deps) -> Self {
         Self {
             catalog: deps.feature::<catalog::Live>().snapshot().version,
             vendors: deps.feature::<fulfillment::Live>().version(),
@@ -89,13 +90,13 @@ fn is_delivered(ctx: &Ctx, product: &Product) -> bool {
 
 fn is_covered(ctx: &Ctx, product: &Product, face_minor: i64) -> bool {
     let face = Money::from_minor(face_minor, product.face_currency);
-    let price = pricing::list_price(ctx, product, face).ok();
+    let Ok(price) = pricing::list_price(ctx, product, face) else { return false };
     let sold = Sold {
         product: &product.id,
         face,
         delivery: product.delivery,
-        price_base: price.and_then(|price| in_base(ctx, price)),
+        price_base: in_base(ctx, price),
         costs_at: None,
     };
-    cover(&ctx.deps, sold, &|cost: Cost| cost_in_base(ctx, cost), 1) > 0
+    cover(&ctx.deps, sold, &|cost: Cost| cost_in_base(ctx, cost, price.currency), 1) > 0
 }

@@ -2,12 +2,23 @@
 //!
 //! What lives here: the order in which partners take turns at what their open orders wait for.
 //! What is always true: each partner's first order goes before anybody's second; among partners who wait for the same product,
-//! the one who was served longest ago goes first, so that nobody waits for all units of another's large order.
+//! the one who was served longest ago goes first, so that nobody waits for all units of another's large order; orders that found
+//! their vendors busy rest until one is free, and keep no other order waiting.
 //! What is not here: which orders wait, and leasing them (`jobs.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
-use entity::ids::{OrderId, PartnerId};
+use entity::ids::{OrderId, PartnerId, VendorId};
+
+/// How long an order rests at least whose vendors are busy; twice as long each time that it was looked at in vain.
+const REST: Duration = Duration::from_millis(150);
+/// And at most.
+const MOST_OF_REST: Duration = Duration::from_secs(2);
+/// How long after its rest an order is forgotten that nobody looked at: it does not wait any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Of how many it is remembered when they were served.
+const MOST_SERVED: usize = 10_000;
 
 /// An order that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +33,26 @@ pub struct Waiting {
     pub place: i64,
 }
 
-/// Who was served when.
+/// Why an order has to wait: vendors that were busy, each with how long until it takes another request, where that is known.
+pub type Busy = Vec<(VendorId, Option<Duration>)>;
+
+/// An order that was looked at, and found its vendors busy.
+#[derive(Debug)]
+struct Rest {
+    until: Instant,
+    vendors: Vec<VendorId>,
+    /// How often in a row it got nothing.
+    vain: u32,
+}
+
+/// Who was served when, and which orders wait for a vendor that is busy.
 #[derive(Debug, Default)]
 pub struct Turns {
     served: HashMap<(PartnerId, String), u64>,
     count: u64,
+    resting: HashMap<OrderId, Rest>,
+    /// Orders that are looked at once more, since a vendor that they wait for is free.
+    called: HashSet<OrderId>,
 }
 
 impl Turns {
@@ -34,13 +60,59 @@ impl Turns {
     pub fn sort(&self, waiting: &mut [Waiting]) {
         let served =
             |one: &Waiting| self.served.get(&(one.partner, one.product.clone())).copied().unwrap_or(0);
-        waiting.sort_by_cached_key(|one| (one.place, served(one)));
+        let is_in_vain = |one: &Waiting| self.resting.contains_key(&one.id) && !self.called.contains(&one.id);
+        waiting.sort_by_cached_key(|one| (is_in_vain(one), one.place, served(one)));
+    }
+
+    /// The orders that are not to be looked at now.
+    pub fn resting(&mut self, now: Instant) -> Vec<OrderId> {
+        self.resting.retain(|_, rest| now < rest.until + FORGOTTEN_AFTER);
+        let called = &self.called;
+        let rests = |(id, rest): (&OrderId, &Rest)| (now < rest.until && !called.contains(id)).then_some(*id);
+        self.resting.iter().filter_map(rests).collect()
+    }
+
+    /// An order was looked at: whether vendors were asked for units of it, and why others have to wait.
+    pub fn note(&mut self, waiting: &Waiting, is_served: bool, busy: Busy, now: Instant) {
+        if is_served {
+            self.serve(waiting);
+        }
+        self.called.remove(&waiting.id);
+        let before = self.resting.remove(&waiting.id);
+        if busy.is_empty() {
+            return;
+        }
+        let vain = if is_served { 0 } else { before.map_or(0, |rest| rest.vain.saturating_add(1)) };
+        let free_in = busy.iter().filter_map(|(_, free_in)| *free_in).min().unwrap_or_default();
+        let at_least = REST.saturating_mul(1 << vain.min(4)).min(MOST_OF_REST);
+        let until = now + free_in.clamp(at_least, MOST_OF_REST);
+        let vendors = busy.into_iter().map(|(vendor, _)| vendor).collect();
+        self.resting.insert(waiting.id, Rest { until, vendors, vain });
+    }
+
+    /// A call at a vendor has ended: the order that has waited for it longest is looked at once more.
+    pub fn free(&mut self, vendor: VendorId) {
+        let waits =
+            |(id, rest): &(&OrderId, &Rest)| rest.vendors.contains(&vendor) && !self.called.contains(id);
+        let longest = self.resting.iter().filter(waits).min_by_key(|(id, rest)| (rest.until, **id));
+        if let Some((id, _)) = longest {
+            self.called.insert(*id);
+        }
+    }
+
+    /// Every order is looked at once more.
+    pub fn awaken(&mut self) {
+        self.called.extend(self.resting.keys());
     }
 
     /// A vendor was asked for units of a partner's order.
-    pub fn serve(&mut self, waiting: &Waiting) {
+    fn serve(&mut self, waiting: &Waiting) {
         self.count = self.count.saturating_add(1);
         self.served.insert((waiting.partner, waiting.product.clone()), self.count);
+        if self.served.len() > MOST_SERVED {
+            let oldest = self.count.saturating_sub(MOST_SERVED.div_euclid(2) as u64);
+            self.served.retain(|_, at| *at > oldest);
+        }
     }
 }
 
@@ -63,28 +135,60 @@ mod tests {
 
     #[test]
     fn partners_take_turns_and_their_own_orders_go_by_deadline() {
-        let mut turns = Turns::default();
+        let (mut turns, now) = (Turns::default(), Instant::now());
         let (large, second, small) = (waiting(1, 1, "a"), waiting(1, 2, "a"), waiting(2, 1, "a"));
         let mut line = [large.clone(), second.clone(), small.clone()];
         turns.sort(&mut line);
         assert_eq!(line, [large.clone(), small.clone(), second.clone()]);
-        turns.serve(&large);
+        turns.note(&large, true, Vec::new(), now);
         turns.sort(&mut line);
         assert_eq!(line, [small.clone(), large.clone(), second.clone()]);
-        turns.serve(&small);
+        turns.note(&small, true, Vec::new(), now);
         turns.sort(&mut line);
         assert_eq!(line, [large, small, second]);
     }
 
     #[test]
     fn who_is_served_elsewhere_keeps_its_turn() {
-        let mut turns = Turns::default();
+        let (mut turns, now) = (Turns::default(), Instant::now());
         let (here, elsewhere, other) = (waiting(1, 1, "a"), waiting(1, 1, "b"), waiting(2, 1, "a"));
-        turns.serve(&here);
-        turns.serve(&other);
-        turns.serve(&elsewhere);
+        turns.note(&here, true, Vec::new(), now);
+        turns.note(&other, true, Vec::new(), now);
+        turns.note(&elsewhere, true, Vec::new(), now);
         let mut line = [other.clone(), here.clone()];
         turns.sort(&mut line);
         assert_eq!(line, [here, other]);
+    }
+    #[test]
+    fn who_finds_its_vendors_busy_rests_until_one_is_free_and_keeps_nobody_waiting() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        let busy = VendorId::from_uuid(uuid::Uuid::from_u128(7));
+        let (first, second, fresh) = (waiting(1, 1, "a"), waiting(1, 2, "a"), waiting(1, 3, "b"));
+        turns.note(&first, false, vec![(busy, None)], now);
+        turns.note(&second, false, vec![(busy, Some(Duration::from_secs(1)))], now);
+        let mut all = turns.resting(now);
+        all.sort();
+        assert_eq!(all, [first.id, second.id]);
+        // The one whose rest is over is looked at behind those that were not looked at yet.
+        assert_eq!(turns.resting(now + REST), [second.id]);
+        let mut line = [first.clone(), fresh.clone()];
+        turns.sort(&mut line);
+        assert_eq!(line, [fresh.clone(), first.clone()]);
+        // A call that ends calls one of them, and another one the next.
+        turns.free(VendorId::from_uuid(uuid::Uuid::from_u128(8)));
+        assert_eq!(turns.resting(now).len(), 2);
+        turns.free(busy);
+        assert_eq!(turns.resting(now), [second.id]);
+        turns.sort(&mut line);
+        assert_eq!(line, [first.clone(), fresh]);
+        turns.free(busy);
+        assert_eq!(turns.resting(now), []);
+        // In vain, it rests longer; served, it does not.
+        turns.note(&first, false, vec![(busy, None)], now);
+        assert_eq!(turns.resting(now + REST), [first.id]);
+        turns.note(&first, true, vec![(busy, None)], now);
+        assert_eq!(turns.resting(now + REST), []);
+        turns.note(&second, false, Vec::new(), now);
+        assert_eq!(turns.resting(now), [first.id]);
     }
 }

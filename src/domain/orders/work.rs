@@ -18,6 +18,7 @@ use super::parts_store::UnitStep;
 use super::settle::{self, Locked, Outcome, handovers};
 use super::snapshot::OrderedProduct;
 use super::sold::{cost_in_base, sold};
+use super::turns::Busy;
 use crate::ctx::{Ctx, Deps};
 use crate::domain::fulfillment::{Cost, Prospect, Sourced, Sourcing, WantedUnit};
 use crate::domain::vouchers::{Demand, find_reserved, lock_free, reserve};
@@ -48,6 +49,8 @@ pub struct Done {
     pub purchases: Vec<purchases::Model>,
     /// Whether anything was written.
     pub something: bool,
+    /// The vendors that were busy, if units wait for one.
+    pub busy: Busy,
 }
 
 impl Hand<'_> {
@@ -161,7 +164,8 @@ impl Hand<'_> {
         wanted: &[WantedUnit],
     ) -> Result<Sourced, DbErr> {
         let ctx = Ctx::system(Arc::clone(self.deps));
-        let to_base = move |cost: Cost| cost_in_base(&ctx, cost);
+        let sold_in = order.currency;
+        let to_base = move |cost: Cost| cost_in_base(&ctx, cost, sold_in);
         let ctx = Ctx::system(Arc::clone(self.deps));
         let sourcing = Sourcing {
             deps: self.deps,
@@ -213,6 +217,7 @@ impl Hand<'_> {
             outcome.reason = "refused";
         }
         done.purchases = sourced.purchases;
+        done.busy = sourced.busy;
     }
 
     /// Delivers everything that is set aside, if that is everything.

@@ -1,32 +1,35 @@
 //! The worker: open orders and open purchases, until the process drains.
 //!
 //! What lives here: the loop that leases orders and takes over purchases, the calls that it has under way, and its sign of life.
-//! What is always true: a purchase is sent only while its worker's sign of life is fresh, so that one that slept does not send
-//! what others have taken over; a call's outcome is written by who holds its epoch, or by nobody; a process that drains takes
-//! nothing more, waits for what is under way, and hands the rest over at once.
+//! What is always true: a purchase is sent only while its worker's lease, the one under which it was taken, is fresh, and its row
+//! says that it is this worker's: one that slept does not send what others have taken over; a call's outcome is written by who
+//! holds its epoch, or by nobody; what the worker holds by its row and has not under way, since something could not be written, is
+//! let go of; a process that drains takes nothing more, waits for what is under way, and hands the rest over at once.
 //! What is not here: what is done for an order (`work.rs`), and what follows from a fact (`conclude.rs`).
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use entity::ids::{StockWriterId, WorkerId};
+use entity::ids::{PurchaseId, StockWriterId, WorkerId};
 use entity::purchases;
 use entity::state::PurchaseCallKind;
 use futures_util::FutureExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::conclude::{Next, conclude};
 use super::jobs;
 use super::news::Witness;
 use super::recipient;
+use super::supply::Basis;
 use super::turns::Turns;
 use crate::crash::{self, Place};
 use crate::ctx::Deps;
 use crate::domain::feed;
-use crate::domain::fulfillment::{self, Finding, Live};
+use crate::domain::fulfillment::{self, Finding};
 use crate::drain::Drain;
 use crate::problem::Problem;
 
@@ -42,10 +45,8 @@ const MOST_CLAIMS: i32 = 32;
 const WRITERS: usize = 8;
 /// How long a process that drains waits for calls under way.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// After how long an outcome that could not be written is tried again.
-const WRITE_AGAIN: Duration = Duration::from_millis(500);
-/// How often it is tried; then others take the purchase over, and ask its vendor.
-const MOST_WRITES: u32 = 10;
+/// How many outcomes are written at once: desks and signs of life, which share the connections, do not wait for them all.
+const MOST_WRITING: usize = 4;
 
 /// Rings when there may be something to do: the feature's state, as `feed::wake` is for readers.
 #[derive(Debug, Default)]
@@ -69,7 +70,12 @@ pub struct Worker {
     begun: Instant,
     /// When its last sign of life was written, in milliseconds since it began.
     beaten: AtomicU64,
+    /// How many leases it has had: one that may have run out is followed by another one.
+    leases: AtomicU64,
     calls: TaskTracker,
+    /// The purchases that it has under way.
+    held: Mutex<HashSet<PurchaseId>>,
+    writing: Semaphore,
 }
 
 /// Works until the process drains.
@@ -91,7 +97,10 @@ impl Worker {
             turns: Mutex::default(),
             begun: Instant::now(),
             beaten: AtomicU64::new(0),
+            leases: AtomicU64::new(0),
             calls: TaskTracker::new(),
+            held: Mutex::default(),
+            writing: Semaphore::new(MOST_WRITING),
             deps,
         }
     }
@@ -99,9 +108,15 @@ impl Worker {
     async fn work(self: Arc<Self>) {
         let drain = self.deps.feature::<Drain>().clone();
         let beating = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).keep_beating()));
-        let mut known = self.deps.feature::<Live>().version();
+        // Units may wait for what has changed while nobody worked.
+        let mut known = None;
+        let mut looked = Instant::now();
         while !drain.has_begun() {
             self.follow_offers(&mut known).await;
+            if looked.elapsed() >= BEAT {
+                self.let_go_of_lost().await;
+                looked = Instant::now();
+            }
             let worked = self.work_once().await.unwrap_or_else(|problem| {
                 tracing::warn!(%problem, "open orders cannot be worked on just now");
                 0
@@ -125,17 +140,40 @@ impl Worker {
         }
     }
 
-    /// Has units that wait look again when vendors have changed.
-    async fn follow_offers(&self, known: &mut i64) {
-        let version = self.deps.feature::<Live>().version();
-        if version == *known {
+    /// Has units that wait look again when vendors, prices or rates have changed.
+    async fn follow_offers(&self, known: &mut Option<Basis>) {
+        let present = Basis::present(&self.deps);
+        if *known == Some(present) {
             return;
         }
         match jobs::awaken(&self.deps).await {
-            Ok(()) => *known = version,
+            Ok(()) => {
+                self.turns().awaken();
+                *known = Some(present);
+            }
             Err(problem) => {
                 tracing::warn!(%problem, "waiting units could not be awakened; it is tried again")
             }
+        }
+    }
+
+    /// Lets go of purchases of which something could not be written, not even that nothing is known.
+    async fn let_go_of_lost(&self) {
+        let let_go = async {
+            let mut lost = fulfillment::find_held(&self.deps, self.id).await?;
+            lost.retain(|id| !self.held().contains(id));
+            if lost.is_empty() {
+                return Ok(());
+            }
+            tracing::warn!(
+                count = lost.len(),
+                "purchases are held and not under way: they are asked about anew"
+            );
+            fulfillment::let_go(&self.deps, self.id, lost).await
+        };
+        let done: Result<(), Problem> = let_go.await;
+        if let Err(problem) = done {
+            tracing::warn!(%problem, "it could not be seen what is held; it is tried again");
         }
     }
 
@@ -151,8 +189,9 @@ impl Worker {
     }
 
     async fn work_on_orders(self: &Arc<Self>) -> Result<usize, Problem> {
-        let mut worked = 0;
-        let mut waiting = jobs::find_waiting(&self.deps).await?;
+        let (mut worked, leases) = (0, self.leases());
+        let resting = self.turns().resting(Instant::now());
+        let mut waiting = jobs::find_waiting(&self.deps, &resting).await?;
         self.turns().sort(&mut waiting);
         for lease in jobs::lease(&self.deps, waiting).await? {
             match jobs::work_on_leased(&self.deps, self.writer(), self.id, &lease).await {
@@ -160,10 +199,10 @@ impl Worker {
                     worked += usize::from(done.something);
                     if !done.purchases.is_empty() {
                         crash::pass(Place::PurchasesRecorded);
-                        self.turns().serve(&lease.waiting);
                     }
+                    self.turns().note(&lease.waiting, !done.purchases.is_empty(), done.busy, Instant::now());
                     for purchase in done.purchases {
-                        self.begin(purchase.clone(), Arc::clone(self).send(purchase));
+                        self.begin(purchase.clone(), Arc::clone(self).send(purchase, leases));
                     }
                 }
                 // An order that cannot be worked on keeps its lease, and so waits; the others do not wait with it.
@@ -182,14 +221,23 @@ impl Worker {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn held(&self) -> MutexGuard<'_, HashSet<PurchaseId>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leases(&self) -> u64 {
+        self.leases.load(Ordering::Acquire)
+    }
+
     async fn take_over(self: &Arc<Self>) -> Result<usize, Problem> {
+        let leases = self.leases();
         let taken = fulfillment::claim(&self.deps, self.id, MOST_CLAIMS).await?;
         let count = taken.len();
         if count > 0 {
             crash::pass(Place::PurchasesTakenOver);
         }
         for purchase in taken {
-            self.begin(purchase.clone(), Arc::clone(self).look(purchase));
+            self.begin(purchase.clone(), Arc::clone(self).look(purchase, leases));
         }
         Ok(count)
     }
@@ -197,10 +245,14 @@ impl Worker {
     /// Has a call under way beside the loop. A panic in it leaves the purchase in doubt, like any other answer that is none.
     fn begin(self: &Arc<Self>, purchase: purchases::Model, call: impl Future<Output = ()> + Send + 'static) {
         let worker = Arc::clone(self);
+        worker.held().insert(purchase.id);
         self.calls.spawn(async move {
             if AssertUnwindSafe(call).catch_unwind().await.is_err() {
                 worker.leave_in_doubt(&purchase, "the call panicked").await;
             }
+            worker.held().remove(&purchase.id);
+            worker.turns().free(purchase.vendor_id);
+            worker.deps.feature::<Bell>().ring();
         });
     }
 
@@ -208,8 +260,8 @@ impl Worker {
         self.writers[self.turn.fetch_add(1, Ordering::Relaxed) % WRITERS]
     }
 
-    /// Sends a purchase, as often as it is to be sent.
-    async fn send(self: Arc<Self>, purchase: purchases::Model) {
+    /// Sends a purchase that was taken under so many leases, as often as it is to be sent.
+    async fn send(self: Arc<Self>, purchase: purchases::Model, leases: u64) {
         let mut next = Some(purchase);
         while let Some(purchase) = next.take() {
             let recipient = match recipient::open(&self.deps, purchase.order_id).await {
@@ -227,28 +279,37 @@ impl Worker {
                 tracing::warn!(%problem, purchase = %purchase.id, "a purchase could not take its turn");
                 return self.leave_in_doubt(&purchase, "it was not sent: it had no turn").await;
             }
-            // The last thing before the call. Whoever slept may have lost it to others, who ask about it: so does this one.
-            if !self.is_fresh() {
-                return self.leave_in_doubt(&purchase, "it was not sent: its worker had slept").await;
+            if let Err(reason) = self.may_send(&purchase, leases).await {
+                return self.leave_in_doubt(&purchase, reason).await;
             }
             crash::pass(Place::PurchaseSending);
             let learnt = fulfillment::send(&self.deps, &purchase, recipient).await;
             crash::pass(Place::PurchaseAnswered);
             next = self.learn(&purchase, learnt).await;
         }
-        self.deps.feature::<Bell>().ring();
     }
 
-    async fn look(self: Arc<Self>, purchase: purchases::Model) {
+    /// Whether a purchase is this worker's to send: the last thing that is asked before the call. Whoever slept may have lost it
+    /// to others, who ask about it: so does this one.
+    async fn may_send(&self, purchase: &purchases::Model, leases: u64) -> Result<(), &'static str> {
+        match fulfillment::is_held(&self.deps, purchase).await {
+            Ok(true) if self.leases() == leases && self.is_fresh() => Ok(()),
+            Ok(true) => Err("it was not sent: its worker had slept"),
+            Ok(false) => Err("it was not sent: another worker has it"),
+            Err(problem) => {
+                tracing::warn!(%problem, purchase = %purchase.id, "it could not be seen whose a purchase is");
+                Err("it was not sent: it could not be seen whose it is")
+            }
+        }
+    }
+
+    async fn look(self: Arc<Self>, purchase: purchases::Model, leases: u64) {
         let recipient = recipient::open(&self.deps, purchase.order_id).await.unwrap_or_default();
         let learnt = fulfillment::look(&self.deps, &purchase, recipient).await;
         crash::pass(Place::PurchaseLookedUp);
-        match self.learn(&purchase, learnt).await {
-            Some(again) => {
-                crash::pass(Place::PurchaseSendingAgain);
-                self.send(again).await;
-            }
-            None => self.deps.feature::<Bell>().ring(),
+        if let Some(again) = self.learn(&purchase, learnt).await {
+            crash::pass(Place::PurchaseSendingAgain);
+            self.send(again, leases).await;
         }
     }
 
@@ -262,14 +323,10 @@ impl Worker {
         let (kind, duration_micros) = (learnt.kind, learnt.duration_micros);
         count_call(kind, &learnt.finding);
         let Finding::Fact(fact) = learnt.finding else {
-            match fulfillment::put_off(&self.deps, purchase, &learnt, &actor).await {
-                Ok(()) => crash::pass(Place::DoubtCommitted),
-                Err(problem) => {
-                    tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written: others will ask");
-                }
-            }
+            self.put_off(purchase, &learnt).await;
             return None;
         };
+        let turn = self.writing.acquire().await;
         let witness = Witness {
             writer: self.writer(),
             worker: self.id,
@@ -278,7 +335,9 @@ impl Worker {
             actor: &actor,
             decision: None,
         };
-        match conclude(&self.deps, purchase, witness, fact).await {
+        let concluded = conclude(&self.deps, purchase, witness, fact).await;
+        drop(turn);
+        match concluded {
             Ok(Next::SendAgain(again)) => Some(*again),
             Ok(Next::Ended) => None,
             Ok(Next::Lost) => {
@@ -301,10 +360,18 @@ impl Worker {
             finding: Finding::Doubt(doubt),
             duration_micros: 0,
         };
-        for _ in 0..MOST_WRITES {
-            match fulfillment::put_off(&self.deps, purchase, &learnt, &self.id.to_string()).await {
-                Ok(()) => return,
-                Err(_) => tokio::time::sleep(WRITE_AGAIN).await,
+        self.put_off(purchase, &learnt).await;
+    }
+
+    /// Writes down that nothing is known. Where not even that can be written, the purchase is let go of later.
+    async fn put_off(&self, purchase: &purchases::Model, learnt: &fulfillment::Learnt) {
+        let turn = self.writing.acquire().await;
+        let written = fulfillment::put_off(&self.deps, purchase, learnt, &self.id.to_string()).await;
+        drop(turn);
+        match written {
+            Ok(()) => crash::pass(Place::DoubtCommitted),
+            Err(problem) => {
+                tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written");
             }
         }
     }
@@ -318,6 +385,10 @@ impl Worker {
         // Taken before the write: the lease lasts from when the database wrote, which is later.
         let at = self.begun.elapsed().as_millis();
         fulfillment::beat(&self.deps, self.id).await?;
+        // What was not told for so long may have cost it what it held, also if it was told just in time.
+        if !self.is_fresh() {
+            self.leases.fetch_add(1, Ordering::AcqRel);
+        }
         self.beaten.store(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
         Ok(())
     }

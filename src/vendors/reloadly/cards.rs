@@ -70,7 +70,8 @@ fn secret(literal: Option<&RawValue>) -> Option<Option<Secret>> {
     let written = literal.get();
     let secret = match written.as_bytes().first()? {
         b'"' => serde_json::from_str::<Hidden>(written).ok()?.0,
-        b'0'..=b'9' => Secret::new(written.to_owned()),
+        // As digits alone: what was written as 6.03e15 was another number before somebody rounded it.
+        b'0'..=b'9' if written.bytes().all(|digit| digit.is_ascii_digit()) => Secret::new(written.to_owned()),
         _ => return None,
     };
     let trimmed = secret.expose().trim();

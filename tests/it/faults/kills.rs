@@ -180,8 +180,8 @@ impl Shop {
 both_databases! {
     async fn a_process_may_die_at_any_place(app: SmallCatalog) {
         let mut shop = Shop::open(app).await;
-        let mut life = 0;
-        for round in 0..soak::part_of(TIMES.0, TIMES.1) {
+        let (mut life, times) = (0, soak::part_of(TIMES.0, TIMES.1));
+        for round in 0..times {
             for place in Place::ALL {
                 // A worker leaves once.
                 let time = if place == Place::WorkerLeaving { 1 } else { 1 + round % 3 };
@@ -192,8 +192,10 @@ both_databases! {
         shop.settle().await;
         let died: u32 = shop.died.values().sum();
         soak::tell(&format!("{died} of {life} processes died at their places: {:?}", shop.died));
+        // One that does not come by its place in its life is killed where it is; most have to die where they should.
         for place in Place::ALL {
-            assert!(shop.died.contains_key(place.as_str()), "nobody died at {place:?}: {:?}", shop.died);
+            let died = shop.died.get(place.as_str()).copied().unwrap_or_default();
+            assert!(died * 2 >= times, "{died} of {times} died at {place:?}: {:?}", shop.died);
         }
     }
 }

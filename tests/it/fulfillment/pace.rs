@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{end, find, input};
 use crate::orders::order;
 use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::EURO_20;
+use crate::support::catalog::{EURO_20, YEN_1000};
 use crate::support::poll;
 use crate::support::vendor::{Terms, TestVendor, assert_agreed, resolve_all};
 
@@ -141,6 +141,32 @@ both_databases! {
         cancel(&large, "larger").await;
         resolve_all(&app).await;
         assert_agreed(&app, &[&vendor]).await;
+    }
+
+    /// Forty orders wait for a vendor that wants to be left alone, and each has something to do all the while.
+    async fn orders_that_wait_for_a_busy_vendor_keep_no_others_waiting(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let (busy, free) = (TestVendor::open(&app, "busy").await, TestVendor::open(&app, "free").await);
+        busy.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        free.sell(&app, &[(YEN_1000, "sandbox_ok")]).await;
+        let rest = |until: i64| format!("UPDATE vendor_limits SET free_at = {until} WHERE vendor_id = '{}'", busy.row.id);
+        app.database.execute(&rest(9_000_000_000_000_000)).await;
+        for number in 0..40 {
+            order(&partner, input(EURO_20, 1, &format!("busy-{number}"))).await.payload("createOrder");
+        }
+        // 50 of them are in stock.
+        order(&partner, input(YEN_1000, 55, "free")).await.payload("createOrder");
+        poll::until_true("the vendor that is free is asked", async || {
+            find(&partner, "free").await.text("order.status") == "DELIVERED"
+        })
+        .await;
+        assert_eq!(app.database.number("SELECT count(*) FROM purchases").await, 1);
+        app.database.execute(&rest(0)).await;
+        poll::until_true("they are all delivered", async || {
+            app.database.number("SELECT count(*) FROM orders WHERE status = 'DELIVERED'").await == 41
+        })
+        .await;
+        assert_agreed(&app, &[&busy, &free]).await;
     }
 
     /// It has the purchase, and delivers after a time of the clock, which stands still meanwhile.

@@ -1,11 +1,12 @@
 //! Which vendor a unit is bought from, and how many units at once.
 
+use octopus_cards::domain::pricing;
 use serde_json::json;
 
 use super::{end, find, input};
 use crate::orders::{codes, order};
-use crate::support::app::TestApp;
-use crate::support::catalog::{EURO_20, STEAM_50};
+use crate::support::app::{Partner, TestApp};
+use crate::support::catalog::{EURO_20, STEAM_50, stock_csv};
 use crate::support::poll;
 use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 
@@ -13,6 +14,38 @@ use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 async fn bought_from(app: &TestApp) -> Vec<String> {
     let sql = "SELECT v.name AS line FROM purchases p JOIN vendors v ON v.id = p.vendor_id ORDER BY p.id";
     app.database.texts(sql).await
+}
+
+/// Has a dollar buy so many euros, from now on.
+async fn have_a_dollar_buy(app: &TestApp, euros: &str) {
+    let file = format!("base,quote,rate,as_of,source\nUSD,EUR,{euros},{},test\n", app.now());
+    pricing::import_rates(&app.system(), file.as_bytes()).await.expect("the rate is good");
+}
+
+/// Orders a card for 20 euros more than is in stock, for dollars.
+async fn order_one_too_many(app: &TestApp, partner: &Partner) {
+    app.load_stock(&stock_csv(EURO_20, "20", 1, 1)).await;
+    let mut wanted = input(EURO_20, 2, "one-too-many");
+    wanted["currency"] = json!("USD");
+    order(partner, wanted).await.payload("createOrder");
+}
+
+/// Waits until the order was looked at once more in vain; tells how often it was by then.
+async fn until_looked_at(app: &TestApp, before: i64) -> i64 {
+    let asleep = "SELECT count(*) FROM order_units WHERE status = 'PENDING' AND next_at IS NULL";
+    poll::until("it was looked at in vain", async || {
+        let epoch =
+            app.database.number("SELECT lease_epoch FROM orders WHERE reference = 'one-too-many'").await;
+        (epoch > before && app.database.number(asleep).await == 1).then_some(epoch)
+    })
+    .await
+}
+
+async fn until_delivered(partner: &Partner, reference: &str) {
+    poll::until_true("it is delivered", async || {
+        find(partner, reference).await.text("order.status") == "DELIVERED"
+    })
+    .await;
 }
 
 both_databases! {
@@ -42,6 +75,47 @@ both_databases! {
         let route = app.database.texts("SELECT route FROM purchases ORDER BY id").await;
         assert!(route[1].contains("\"REFUSED\""), "the second route says why the first vendor was not asked: {route:?}");
         assert_agreed(&app, &[&dear, &cheap]).await;
+    }
+
+    /// Nobody says that the rate has changed but the rate itself.
+    async fn a_unit_that_costs_too_much_is_bought_once_the_rate_is_better(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        have_a_dollar_buy(&app, "1.0").await;
+        order_one_too_many(&app, &partner).await;
+        have_a_dollar_buy(&app, "0.5").await;
+        let looked_at = until_looked_at(&app, 0).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        until_looked_at(&app, looked_at).await;
+        assert!(bought_from(&app).await.is_empty(), "it costs twice what it was sold for");
+        have_a_dollar_buy(&app, "1.0").await;
+        until_delivered(&partner, "one-too-many").await;
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    /// In a production rates have an age limit; the bundled ones are older.
+    async fn nothing_is_bought_by_a_stale_rate_but_what_is_paid_and_sold_in_one_currency(app: SmallCatalog) {
+        let partner = app.new_partner("Ada", "EUR").await;
+        app.credit(&partner, ("USD", 100_000), "dollars").await;
+        let vendor = TestVendor::open(&app, "only").await;
+        order_one_too_many(&app, &partner).await;
+        app.database.execute("UPDATE installation SET environment = 'production'").await;
+        app.database.execute("UPDATE versions SET version = version + 1 WHERE subject = 'rates'").await;
+        let rate = "{ exchangeRate(base: \"USD\", quote: \"EUR\") { stale } }";
+        poll::until_true("the server judges by the limit", async || {
+            partner.graphql(rate, json!({})).await.at("exchangeRate.stale") == true
+        })
+        .await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        let mut wanted = input(EURO_20, 1, "euros");
+        wanted["currency"] = json!("EUR");
+        order(&partner, wanted).await.payload("createOrder");
+        until_delivered(&partner, "euros").await;
+        let bought = "SELECT reference AS line FROM purchases p JOIN orders o ON o.id = p.order_id ORDER BY p.id";
+        assert_eq!(app.database.texts(bought).await, ["euros"]);
+        have_a_dollar_buy(&app, "1.0").await;
+        until_delivered(&partner, "one-too-many").await;
+        assert_agreed(&app, &[&vendor]).await;
     }
 
     async fn a_vendor_that_may_have_bought_is_asked_before_another_one(app: SmallCatalog) {

@@ -29,7 +29,7 @@ both_databases! {
         let price = sold.text("order.unitPrice.amount").to_owned();
         let before = unheld_funds(&partner, "USD").await;
         let earned = revenue(&app, "SALE").await;
-        let line = "refund-unit --json one 2 --reference T-1 --note";
+        let line = "refund-unit --json --operator Ada one 2 --reference T-1 --note";
         let done = run(&app, line, &["the code did not work"]).await.json();
         assert_eq!((&done["amount"], &done["currency"], &done["replayed"]), (&json!(price), &json!("USD"), &json!(false)));
         assert_eq!(unheld_funds(&partner, "USD").await, before + earned / 2);
@@ -52,6 +52,7 @@ both_databases! {
         let audited = app.database.texts("SELECT detail AS line FROM audit_log WHERE action = 'orders.unit_refunded'").await;
         assert_eq!(audited.len(), 1);
         assert!(audited[0].contains("the code did not work") && audited[0].contains("T-1"), "{audited:?}");
+        assert!(audited[0].contains("\"operator\":\"Ada\""), "{audited:?}");
     }
 
     async fn what_is_not_to_be_refunded_is_told_why(app: SmallCatalog) {
@@ -61,7 +62,7 @@ both_databases! {
         let other = app.other_partner().await;
         order(&other, input(STEAM_50, 1, "sold")).await.payload("createOrder");
         let id = app.database.texts("SELECT id AS line FROM orders WHERE quantity = 2").await.remove(0);
-        let done = run(&app, &format!("refund-unit --json {id} 1 --reference T-1 --note it"), &[]).await.json();
+        let done = run(&app, &format!("refund-unit --json --operator Ada {id} 1 --reference T-1 --note it"), &[]).await.json();
         let transaction = done["transaction"].as_str().unwrap();
         for (what, code, message) in [
             (format!("{id} 1 --reference T-2"), "INVALID_INPUT", format!("the unit's money was given back before, by {transaction}")),
@@ -74,10 +75,10 @@ both_databases! {
             (format!("{id} 2 --reference {}", "x".repeat(65)), "INVALID_INPUT",
                 "the reference must have 1 to 64 printable characters".to_owned()),
         ] {
-            let refused = told(run(&app, &format!("refund-unit --json {what} --note it"), &[]).await, 3);
+            let refused = told(run(&app, &format!("refund-unit --json --operator Ada {what} --note it"), &[]).await, 3);
             assert_eq!(refused, (code.to_owned(), message), "{what}");
         }
-        let ambiguous = told(run(&app, "refund-unit --json sold 2 --reference T-3 --note it", &[]).await, 3);
+        let ambiguous = told(run(&app, "refund-unit --json --operator Ada sold 2 --reference T-3 --note it", &[]).await, 3);
         assert!(ambiguous.1.starts_with("several partners have an order of this reference: name one of ord_"), "{ambiguous:?}");
         assert_eq!(app.database.number("SELECT count(*) FROM goodwill_refunds").await, 1);
     }

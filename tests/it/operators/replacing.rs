@@ -122,7 +122,7 @@ both_databases! {
         let other = sell(&partner, "other").await.remove(0);
         let stock = app.database.texts("SELECT id AS line FROM vouchers WHERE state = 'AVAILABLE' LIMIT 1").await.remove(0);
         app.database.execute("UPDATE vouchers SET expires_at = 1, usable_until = 1 WHERE state = 'AVAILABLE'").await;
-        let refunded = run(&app, "refund-unit --json one 1 --reference T-1 --note it", &[]).await.json();
+        let refunded = run(&app, "refund-unit --json --operator Ada one 1 --reference T-1 --note it", &[]).await.json();
         let transaction = refunded["transaction"].as_str().unwrap();
         let unknown = || "no unit of the order was delivered with this voucher".to_owned();
         for (what, code, message) in [
@@ -149,7 +149,7 @@ both_databases! {
         app.meet_the_machine();
         let partner = app.partner().await;
         let first = sell(&partner, "one").await;
-        let refund = "refund-unit --json one 1 --reference T-1 --note it";
+        let refund = "refund-unit --json --operator Ada one 1 --reference T-1 --note it";
         let none = told(run(&app, &format!("{refund} --replacement {}", first[0]), &[]).await, 3);
         assert_eq!(none.1, "the unit has its first code: none was given in its place");
         let second = replace(&app, "one", &first[0]).await["voucher"].as_str().unwrap().to_owned();

@@ -13,7 +13,7 @@ use crate::support::vendor::TestVendor;
 
 /// Resolves a purchase; the command has to be done.
 async fn resolve(app: &TestApp, purchase: &str, verdict: &str, note: &str) -> serde_json::Value {
-    let line = format!("attempts resolve --json {purchase} {verdict} --note");
+    let line = format!("attempts resolve --json --operator Ada {purchase} {verdict} --note");
     run(app, &line, &[note]).await.json()
 }
 
@@ -41,7 +41,7 @@ both_databases! {
         assert_eq!(told["delivered_quantity"], 1);
         assert!(!told.to_string().contains("CANARY"), "{told}");
         let call = told["calls"].as_array().unwrap().last().unwrap();
-        assert_eq!((&call["kind"], &call["outcome"], &call["actor"]), (&json!("DECISION"), &json!("DELIVERED"), &json!("operator")));
+        assert_eq!((&call["kind"], &call["outcome"], &call["actor"]), (&json!("DECISION"), &json!("DELIVERED"), &json!("Ada")));
         assert_eq!(call["message"], "1 units; it cost more than was expected: their desk said so");
         assert_eq!(app.database.number(&format!("SELECT epoch FROM purchases WHERE id = '{purchase}'")).await, epoch + 1);
         let ended = end(&app, &partner, "one").await;
@@ -54,7 +54,7 @@ both_databases! {
         assert_eq!(app.database.number(&format!("{owed} '{purchase}'")).await, -18_500_000);
         let audited = app.database.texts("SELECT subject || ' ' || detail AS line FROM audit_log WHERE action = 'purchases.resolved'").await;
         assert_eq!(audited.len(), 1);
-        assert!(audited[0].starts_with(&purchase) && audited[0].contains("their desk said so"), "{audited:?}");
+        assert!(audited[0].starts_with(&purchase) && audited[0].contains("their desk said so") && audited[0].contains("\"operator\":\"Ada\""), "{audited:?}");
         assert!(!audited[0].contains("CANARY"), "{audited:?}");
     }
 
@@ -86,14 +86,14 @@ both_databases! {
         assert_eq!(end(&app, &partner, "one").await.text("order.status"), "DELIVERED");
         write(&app, "late.csv", "code\nLATE-0001\n");
         for verdict in ["--not-executed", "--refused"] {
-            let line = format!("attempts resolve --json {purchase} {verdict} --note again");
+            let line = format!("attempts resolve --json --operator Ada {purchase} {verdict} --note again");
             let refused = told(run(&app, &line, &[]).await, 3);
             assert_eq!(refused.1, "it is held to have never happened already: only --delivered can tell otherwise");
         }
         resolve(&app, &purchase, "--delivered late.csv", "they found it").await;
         assert_eq!(outcomes(&app).await, ["1 1 SURPLUS", "1 2 DELIVERED"]);
         assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE state = 'AVAILABLE' AND purchase_id IS NOT NULL").await, 1);
-        let line = format!("attempts resolve --json {purchase} --refused --note again");
+        let line = format!("attempts resolve --json --operator Ada {purchase} --refused --note again");
         assert_eq!(told(run(&app, &line, &[]).await, 3).1, "it has ended DELIVERED, which never changes");
     }
 
@@ -120,7 +120,7 @@ both_databases! {
             "recipient": { "playerId": "player-77" } })).await.payload("createOrder");
         let purchase = in_doubt(&app).await;
         write(&app, "codes.csv", "code\nCANARY-1\n");
-        let line = format!("attempts resolve --json {purchase} --delivered codes.csv --note them");
+        let line = format!("attempts resolve --json --operator Ada {purchase} --delivered codes.csv --note them");
         let refused = told(run(&app, &line, &[]).await, 3);
         assert_eq!(refused.1, "the product is credited to its recipient: the file needs the column receipt alone");
         write(&app, "receipts.csv", "receipt\nR-4711\n");
@@ -141,7 +141,7 @@ both_databases! {
         write(&app, "bad.csv", "code,url,expires_at\nCANARY-0001,,soon\n,ftp://CANARY,\n,,\n");
         write(&app, "one.csv", "code\nCANARY-0001\n");
         let say = async |what: &str, words: &[&str], code: i32| {
-            let ended = run(&app, &format!("attempts resolve --json {what}"), words).await;
+            let ended = run(&app, &format!("attempts resolve --json --operator Ada {what}"), words).await;
             let printed = format!("{ended:?}");
             let (_, message) = told(ended, code);
             assert!(!printed.contains("CANARY"), "{printed}");

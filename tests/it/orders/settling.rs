@@ -52,7 +52,7 @@ both_databases! {
         let something = async |worker, lease: &jobs::Lease| {
             jobs::work_on_leased(&app.deps, writer, worker, lease).await.unwrap().something
         };
-        let waiting = async || jobs::find_waiting(&app.deps).await.unwrap();
+        let waiting = async || jobs::find_waiting(&app.deps, &[]).await.unwrap();
         let seen = waiting().await;
         let slept = jobs::lease(&app.deps, seen.clone()).await.unwrap();
         assert_eq!(slept.len(), 1);

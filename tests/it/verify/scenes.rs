@@ -216,6 +216,7 @@ pub async fn refund(app: &TestApp) {
     let order = app.database.texts("SELECT id AS line FROM orders").await.remove(0);
     let order = order.parse().expect("it is an order's id");
     let (reference, note) = ("T-1".to_owned(), "it did not work".to_owned());
-    let command = RefundUnit { order, unit: 1, reference, note, replacement: None };
+    let command =
+        RefundUnit { order, unit: 1, reference, note, replacement: None, operator: "Ada".to_owned() };
     orders::refund_unit(&app.system(), command).await.expect("it is delivered");
 }

@@ -76,6 +76,8 @@ async fn codes_that_are_not_understood_are_a_doubt_that_names_the_purchase() {
         (200, JSON, r#"[{"cardNumber":null,"pinCode":"","redemptionUrl":null}]"#),
         (200, JSON, r#"[{"cardNumber":["SECRET-1"]}]"#),
         (200, JSON, r#"[{"cardNumber":true}]"#),
+        (200, JSON, r#"[{"cardNumber":6.0327123456789E15}]"#),
+        (200, JSON, r#"[{"cardNumber":"A-1","pinCode":1234.0}]"#),
         (200, JSON, r#"[{"cardNumber":"SECRET-1"},{"cardNumber":"SECRET-2"}]"#),
         (200, JSON, r#"[{"cardNumber":"SECRET-1""#),
         (200, JSON, r#""SECRET-1""#),
