@@ -6,6 +6,7 @@ mod catalogs;
 mod chained;
 mod goods;
 mod hints;
+mod listings;
 mod outcomes;
 mod pace;
 mod policies;

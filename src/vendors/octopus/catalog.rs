@@ -58,6 +58,8 @@ struct RequiredInput {
 #[derive(Deserialize)]
 struct Stock {
     available: i64,
+    /// Of one order; 0 of what cannot be ordered at present.
+    max_quantity: i32,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +83,7 @@ impl Octopus {
         let answer = self.ask_listing(&behind(path, from.as_deref())).await?;
         let page: Page<&RawValue> = read(&answer)?;
         let items = page.data.into_iter().map(|row| listed(row, self.currency)).collect();
-        Ok(Part { items, next: page.next_cursor, total: None })
+        Ok(Part { items, next: page.next_cursor, total: None, bytes: answer.body.len() })
     }
 }
 
@@ -125,6 +127,7 @@ fn item(product: Product, price: Price, currency: Currency) -> Option<CatalogIte
         recipient: product.required_inputs.first().map(|input| input.kind),
         redemption_instructions: product.redemption_instructions,
         available,
+        max_quantity: Some(product.stock.max_quantity).filter(|most| *most > 0),
         is_active: product.orderable,
     })
 }

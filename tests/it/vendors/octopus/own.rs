@@ -109,6 +109,7 @@ both_databases! {
             }
         }
         let steam = items.iter().find(|item| item.vendor_sku == STEAM_50).unwrap();
+        assert_eq!(steam.max_quantity, Some(1_000));
         assert_eq!((steam.available, steam.country.as_deref(), &*steam.brand), (Some(200), Some("US"), "Steam Wallet"));
         let topup = items.iter().find(|item| item.delivery == DeliveryKind::Topup).unwrap();
         assert!(topup.recipient.is_some() && !topup.is_active && topup.available == Some(0), "{topup:?}");
