@@ -21,27 +21,34 @@ pub(super) async fn run(
     let since = since.map_or(Since::LastTime, Since::Instant);
     let (mut told, mut lines, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for vendor in wanted(ctx, named).await? {
-        let sign = progress::spinner(format!("reading the statement of {}", vendor.name));
-        let read = fulfillment::reconcile(ctx, vendor.id, since).await;
-        sign.finish_and_clear();
-        let report = match read {
-            Ok(report) => report,
-            Err(failure) => {
-                failures.push(unread(&vendor, failure));
-                continue;
+        match read(ctx, &vendor, since).await {
+            Ok((report, differences)) => {
+                lines.push(report_line(&report));
+                lines.extend(differences.iter().map(difference_line));
+                let mut value = json!(report);
+                value["differences"] = differences.iter().map(difference_json).collect();
+                told.push(value);
             }
-        };
-        let differences = fulfillment::list_differences(ctx, vendor.id).await?;
-        lines.push(report_line(&report));
-        lines.extend(differences.iter().map(difference_line));
-        let mut value = json!(report);
-        value["differences"] = differences.iter().map(difference_json).collect();
-        told.push(value);
+            Err(failure) => failures.push(failure),
+        }
     }
     if !told.is_empty() || failures.is_empty() {
         answer(json, &Value::from(told), || lines.join("\n"));
     }
     all_together(failures)
+}
+
+/// A vendor's statement, and whatever differs.
+async fn read(
+    ctx: &Ctx,
+    vendor: &vendors::Model,
+    since: Since,
+) -> Result<(ReconcileReport, Vec<statement_lines::Model>), CliError> {
+    let sign = progress::spinner(format!("reading the statement of {}", vendor.name));
+    let read = fulfillment::reconcile(ctx, vendor.id, since).await;
+    sign.finish_and_clear();
+    let report = read.map_err(|failure| unread(vendor, failure))?;
+    Ok((report, fulfillment::list_differences(ctx, vendor.id).await?))
 }
 
 async fn wanted(ctx: &Ctx, named: Option<&str>) -> Result<Vec<vendors::Model>, CliError> {

@@ -26,8 +26,9 @@ use crate::problem::{Failure, Problem};
 pub const VENDORS_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whose statement or catalog is due.
 const LISTINGS_EVERY: Duration = Duration::from_secs(5);
-/// How many looks may be under way, and how many vendors one of them reads at a time.
+/// How many looks may be under way.
 const LOOKS_AT_ONCE: usize = 8;
+/// How many vendors one of them reads at a time.
 const READINGS_AT_ONCE: usize = 8;
 
 /// Looks for changed vendors and offers every 100 ms, until the task is dropped.

@@ -12,9 +12,10 @@ use super::wording::{plain_lines, plain_text, plain_words};
 
 /// How long a vendor's name for an item may be, in bytes.
 const LONGEST_VENDOR_SKU: usize = 200;
-/// How many characters are kept of an item's names and instructions: one more than a product may have of bytes, so that what is
-/// too long there is still seen to be.
+/// How many characters are kept of an item's names: one more than a product's may have bytes, so that it is still seen to be too
+/// long.
 const NAME_KEPT: usize = 201;
+/// How many of its instructions, likewise.
 const INSTRUCTIONS_KEPT: usize = 20_001;
 /// The most face values of an item.
 const MOST_FACES: usize = 1_000;
@@ -22,9 +23,11 @@ const MOST_FACES: usize = 1_000;
 const MOST_FEE_MICROS: i64 = 1_000_000_000_000_000;
 /// The most digits of a factor behind the point.
 const MOST_FACTOR_SCALE: u32 = 30;
-/// More items than these are no catalog that can be kept; nor are more products that they come to, or more bytes.
+/// More items than these are no catalog that can be kept.
 const MOST_ITEMS: usize = 200_000;
+/// Nor are more products, one for each fixed face value.
 const MOST_PRODUCTS: usize = 200_000;
+/// Nor are more bytes than these times 2²⁰.
 const MOST_MEBIBYTES: usize = 128;
 
 /// What a vendor lists, each item once.
