@@ -22,14 +22,23 @@ pub struct Model {
     pub status: OfferStatus,
     /// Among equals, the lowest goes first; added to the vendor's.
     pub priority: i32,
-    /// The least face value that the vendor sells.
+    /// The least face value that is bought there, by the operator's word; so are the next three.
     pub min_face_minor: Option<i64>,
     /// The greatest.
     pub max_face_minor: Option<i64>,
     /// How many units a purchase of it may have.
     pub max_quantity: i32,
-    /// How many the vendor has, if it tells.
+    /// How many the vendor has; `None` if that is not known.
     pub available: Option<i64>,
+    /// The least face value by the vendor's listing, which narrows what the operator says, and never widens it; so do the next
+    /// three.
+    pub listed_min_face_minor: Option<i64>,
+    /// The greatest.
+    pub listed_max_face_minor: Option<i64>,
+    /// How many units a purchase of it may have.
+    pub listed_max_quantity: Option<i32>,
+    /// How many the vendor has.
+    pub listed_available: Option<i64>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -126,6 +126,16 @@ impl CliError {
     }
 }
 
+/// The end of a command that went on whatever failed: nothing, the one failure, or all of them in one.
+pub(super) fn all_together(failures: Vec<CliError>) -> Result<(), CliError> {
+    let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    match failures.into_iter().next() {
+        None => Ok(()),
+        Some(only) if told.len() == 1 => Err(only),
+        Some(_) => Err(CliError::Failed(told.join("; "))),
+    }
+}
+
 impl<R: Refusal> From<Failure<R>> for CliError {
     fn from(failure: Failure<R>) -> Self {
         match failure {

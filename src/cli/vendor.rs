@@ -38,7 +38,7 @@ pub enum VendorCommand {
     Sync {
         /// Its name, or its id (vnd_…); every vendor that tells what it sells if absent
         vendor: Option<String>,
-        /// Believe a listing that lacks more than half of what was sold
+        /// Believe a listing that lacks more than half of what was sold, or has it in a form that cannot be read
         #[arg(long)]
         allow_vanishing: bool,
     },
@@ -346,8 +346,14 @@ fn vendor_line(ctx: &Ctx, vendor: &vendors::Model, standing: &Standing) -> Strin
     if let Some(sync) = standing.sync_of(vendor.id) {
         let when = sync.read_until.map_or_else(|| "never".to_owned(), |at| at.to_string());
         line.push_str(&format!("\n  its catalog was last read: {when}"));
-        if let Some(reason) = &sync.failure {
-            line.push_str(&format!("\n  its catalog failed {} times in a row: {reason}", sync.failures));
+        match &sync.failure {
+            Some(doubt) if sync.failures == 0 => {
+                line.push_str(&format!("\n  not all of it is believed: {doubt}"))
+            }
+            Some(reason) => {
+                line.push_str(&format!("\n  its catalog failed {} times in a row: {reason}", sync.failures));
+            }
+            None => {}
         }
     }
     match standing.vanished_of(vendor.id) {

@@ -14,15 +14,15 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use crate::domain::fulfillment::{Cost, Doubt, RefusalKind, Secret, TooMany, Trouble, VendorRefusal};
+use crate::domain::fulfillment::{
+    Cost, Doubt, RefusalKind, Secret, TooMany, Trouble, VendorRefusal, plain_words,
+};
 use crate::outgoing::{Answer, CallFailure};
 
 /// Bytes of an answer about one purchase.
 pub(super) const PURCHASE_BYTES: usize = 256 * 1024;
 /// Bytes of a part of a listing.
 pub(super) const LISTING_BYTES: usize = 8 * 1024 * 1024;
-/// Characters of a vendor's words that are kept.
-const MESSAGE_LENGTH: usize = 200;
 
 /// How a call ended.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(super) fn doubt(answer: &Answer, message: impl Into<String>) -> Doubt {
 }
 
 fn unclear(http_status: Option<u16>, message: impl Into<String>) -> Doubt {
-    Doubt { http_status, ..Doubt::saying(message.into()) }
+    Doubt { http_status, ..Doubt::saying(message) }
 }
 
 /// What is known of a purchase when the question about it was turned away: nothing.
@@ -123,10 +123,9 @@ fn too_many(refusal: &VendorRefusal) -> Option<TooMany> {
     (refusal.kind == RefusalKind::TooMany).then_some(TooMany { retry_after_secs })
 }
 
-/// A refusal in the vendor's words, which are cut and stripped of what a terminal would obey.
+/// A refusal in the vendor's words.
 pub(super) fn refusal(kind: RefusalKind, words: &str, retry_after_secs: Option<u64>) -> VendorRefusal {
-    let shown = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    VendorRefusal { kind, message: shown.take(MESSAGE_LENGTH).collect(), retry_after_secs }
+    VendorRefusal { kind, message: plain_words(words), retry_after_secs }
 }
 
 /// An amount as a cost; `None` if it is negative, finer than costs are kept, or too large.

@@ -7,6 +7,7 @@ mod chained;
 mod fencing;
 mod goods;
 mod hints;
+mod listings;
 mod outcomes;
 mod pace;
 mod policies;

@@ -38,11 +38,16 @@ impl Supply {
     pub fn availability(&self) -> Availability {
         if self.codes() > 0 {
             Availability::InStock
-        } else if self.on_demand.load(Ordering::Relaxed) {
+        } else if self.on_demand() {
             Availability::OnDemand
         } else {
             Availability::Unavailable
         }
+    }
+
+    /// Whether vendors deliver it, whatever is in stock.
+    pub fn on_demand(&self) -> bool {
+        self.on_demand.load(Ordering::Relaxed)
     }
 
     pub(super) fn count(&self, codes: i64) {

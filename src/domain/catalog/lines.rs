@@ -53,8 +53,8 @@ impl Line<'_> {
 
     pub(super) fn name(&self, column: &str) -> Result<String, String> {
         let text = self.text(column);
-        if text.is_empty() || text.len() > LONGEST_NAME {
-            return Err(format!("{column} must have 1 to {LONGEST_NAME} bytes"));
+        if text.is_empty() || text.len() > LONGEST_NAME || text.contains(char::is_control) {
+            return Err(format!("{column} must have 1 to {LONGEST_NAME} bytes, and no control characters"));
         }
         Ok(text.to_owned())
     }

@@ -169,6 +169,12 @@ impl Snapshot {
         self.positions.get(&product.id).map_or(Availability::Unavailable, |at| self.availability_at(*at))
     }
 
+    /// Whether vendors deliver a product on demand, beside what is in stock.
+    pub fn on_demand(&self, product: &Product) -> bool {
+        let delivers = |at: &usize| self.supplies[*at].on_demand();
+        product.status == ProductStatus::Active && self.positions.get(&product.id).is_some_and(delivers)
+    }
+
     pub(super) fn availability_at(&self, at: usize) -> Availability {
         match self.products[at].status {
             ProductStatus::Active => self.supplies[at].availability(),

@@ -121,6 +121,11 @@ impl Shelf {
         self.known.currencies.contains(&currency)
     }
 
+    /// The slug of the brand of ours that a name is, or that has it for its slug.
+    pub fn brand_of(&self, name: &str) -> Option<&str> {
+        self.brands.get(&spoken(name)).map(String::as_str)
+    }
+
     /// Puts something beside what is there.
     ///
     /// # Errors

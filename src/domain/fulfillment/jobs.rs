@@ -2,12 +2,16 @@
 //!
 //! What lives here: the background task that takes in what the operator changes, and those that have statements and
 //! catalogs read.
-//! What is always true: it ends with its process and never by itself; a failed look is logged and made again.
+//! What is always true: it ends with its process and never by itself; a failed look is logged and made again; a vendor that is slow
+//! keeps no other waiting.
 //! What is not here: work on purchases, which is orders' worker's.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::ids::VendorId;
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use tokio::time::MissedTickBehavior;
 
 use super::live::refresh;
@@ -22,6 +26,10 @@ use crate::problem::{Failure, Problem};
 pub const VENDORS_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whose statement or catalog is due.
 const LISTINGS_EVERY: Duration = Duration::from_secs(5);
+/// How many looks may be under way.
+const LOOKS_AT_ONCE: usize = 8;
+/// How many vendors one of them reads at a time.
+const READINGS_AT_ONCE: usize = 8;
 
 /// Looks for changed vendors and offers every 100 ms, until the task is dropped.
 pub async fn watch(deps: Arc<Deps>) {
@@ -37,14 +45,7 @@ pub async fn watch(deps: Arc<Deps>) {
 
 /// Has vendors' statements read when they are due, until the task is dropped.
 pub async fn tend(deps: Arc<Deps>) {
-    let mut timer = tokio::time::interval(LISTINGS_EVERY);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        if let Err(problem) = tend_once(&deps).await {
-            tracing::warn!(%problem, "vendors' statements could not be looked after; it is tried again");
-        }
-    }
+    look_again("vendors' statements", || tend_once(&deps)).await;
 }
 
 /// One look of that task; tells what was read.
@@ -52,28 +53,17 @@ pub async fn tend(deps: Arc<Deps>) {
 /// # Errors
 /// What the database says.
 pub async fn tend_once(deps: &Arc<Deps>) -> Result<Vec<ReconcileReport>, Problem> {
-    let mut read = Vec::new();
-    for vendor in find_due(deps, Listing::Statement).await? {
-        match reconcile_due(&Ctx::system(Arc::clone(deps)), vendor).await {
-            Ok(report) => read.push(report),
-            // What cannot be read is logged and written down where it failed.
-            Err(Failure::Refused(_)) => {}
-            Err(Failure::Problem(problem)) => return Err(problem),
-        }
-    }
-    Ok(read)
+    let due = find_due(deps, Listing::Statement).await?;
+    side_by_side(due, |vendor| async move {
+        let ctx = Ctx::system(Arc::clone(deps));
+        as_written(reconcile_due(&ctx, vendor).await)
+    })
+    .await
 }
 
 /// Has vendors' catalogs read again when they are due, until the task is dropped.
 pub async fn tend_catalogs(deps: Arc<Deps>) {
-    let mut timer = tokio::time::interval(LISTINGS_EVERY);
-    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        timer.tick().await;
-        if let Err(problem) = sync_once(&deps).await {
-            tracing::warn!(%problem, "vendors' catalogs could not be looked after; it is tried again");
-        }
-    }
+    look_again("vendors' catalogs", || sync_once(&deps)).await;
 }
 
 /// One look of that task; tells what was read.
@@ -81,17 +71,50 @@ pub async fn tend_catalogs(deps: Arc<Deps>) {
 /// # Errors
 /// What the database says.
 pub async fn sync_once(deps: &Arc<Deps>) -> Result<Vec<SyncReport>, Problem> {
-    let mut read = Vec::new();
     if deps.config.vendor_sync_secs == 0 {
-        return Ok(read);
+        return Ok(Vec::new());
     }
-    for vendor in find_due(deps, Listing::Catalog).await? {
-        match sync_due(&Ctx::system(Arc::clone(deps)), vendor).await {
-            Ok(report) => read.push(report),
-            // What cannot be read is logged and written down where it failed.
-            Err(Failure::Refused(_)) => {}
-            Err(Failure::Problem(problem)) => return Err(problem),
+    let due = find_due(deps, Listing::Catalog).await?;
+    side_by_side(due, |vendor| async move {
+        let ctx = Ctx::system(Arc::clone(deps));
+        as_written(sync_due(&ctx, vendor).await)
+    })
+    .await
+}
+
+/// Looks every five seconds. A look lasts as long as its slowest vendor takes; the next ones see to the others meanwhile, for what is
+/// being read is not due.
+async fn look_again<R, F>(what: &str, look: impl Fn() -> F)
+where
+    F: Future<Output = Result<Vec<R>, Problem>>,
+{
+    let mut timer = tokio::time::interval(LISTINGS_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            _ = timer.tick(), if looks.len() < LOOKS_AT_ONCE => looks.push(look()),
+            Some(Err(problem)) = looks.next() => {
+                tracing::warn!(%problem, "{what} could not be looked after; it is tried again");
+            }
         }
     }
-    Ok(read)
+}
+
+/// Reads the listings of vendors, a few at a time.
+async fn side_by_side<R, F>(due: Vec<VendorId>, read: impl Fn(VendorId) -> F) -> Result<Vec<R>, Problem>
+where
+    F: Future<Output = Result<Option<R>, Problem>>,
+{
+    let outcomes: Vec<_> = stream::iter(due).map(read).buffer_unordered(READINGS_AT_ONCE).collect().await;
+    outcomes.into_iter().filter_map(Result::transpose).collect()
+}
+
+/// What was read. What cannot be read is logged and written down where it failed.
+fn as_written<R, E>(read: Result<R, Failure<E>>) -> Result<Option<R>, Problem> {
+    match read {
+        Ok(report) => Ok(Some(report)),
+        Err(Failure::Refused(_)) => Ok(None),
+        Err(Failure::Problem(problem)) => Err(problem),
+    }
 }

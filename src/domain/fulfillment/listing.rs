@@ -56,6 +56,8 @@ pub struct Part<T> {
     pub next: Option<String>,
     /// How many there are in all, if it is told.
     pub total: Option<usize>,
+    /// How many bytes it was told in.
+    pub bytes: usize,
 }
 
 /// What a unit of an item costs: `face × factor + fee`, rounded half up at scale 6.
@@ -112,6 +114,8 @@ pub struct CatalogItem {
     pub redemption_instructions: Option<String>,
     /// How many there are; `None` if it is not told.
     pub available: Option<i64>,
+    /// How many units a purchase may have; `None` if it is not told.
+    pub max_quantity: Option<i32>,
     /// Whether it can be bought now.
     pub is_active: bool,
 }

@@ -102,11 +102,34 @@ impl KnownOffer {
         self.row.status == OfferStatus::Active
     }
 
+    /// The least and the greatest face value that it comes in, where it does not come in all of its product's: by the operator's
+    /// word and by the vendor's, whichever is narrower.
+    pub fn face_bounds(&self) -> (Option<i64>, Option<i64>) {
+        let row = &self.row;
+        let least = row.min_face_minor.max(row.listed_min_face_minor);
+        (least, narrower(row.max_face_minor, row.listed_max_face_minor))
+    }
+
     /// Whether it comes in a face value.
     pub fn takes_face(&self, minor: i64) -> bool {
-        self.row.min_face_minor.is_none_or(|least| least <= minor)
-            && self.row.max_face_minor.is_none_or(|most| minor <= most)
+        let (least, most) = self.face_bounds();
+        least.is_none_or(|least| least <= minor) && most.is_none_or(|most| minor <= most)
     }
+
+    /// How many there are; `None` if neither the operator nor the vendor says.
+    pub fn available(&self) -> Option<i64> {
+        narrower(self.row.available, self.row.listed_available)
+    }
+
+    /// How many units a purchase of it may have.
+    pub fn max_quantity(&self) -> i32 {
+        self.row.max_quantity.min(self.row.listed_max_quantity.unwrap_or(i32::MAX))
+    }
+}
+
+/// The lesser of two limits, of which there may be none.
+fn narrower(ours: Option<i64>, theirs: Option<i64>) -> Option<i64> {
+    [ours, theirs].into_iter().flatten().min()
 }
 
 #[derive(Debug, Default)]

@@ -25,19 +25,23 @@ mod queries;
 mod reconcile;
 mod retention;
 mod sourcing;
+mod standing;
 mod statement_booking;
 mod statement_model;
 mod statement_store;
 mod store;
 mod sync;
+mod sync_goods;
 mod sync_listing;
 mod sync_model;
+mod sync_reading;
 mod sync_report;
 mod sync_store;
 mod turns;
 mod vendor;
 mod vendor_store;
 mod vendors;
+mod wording;
 mod workers;
 
 pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
@@ -62,7 +66,7 @@ pub use reconcile::{ReconcileRefusal, ReconcileReport, Since, list_differences, 
 pub use retention::{retention_of, set_retention};
 pub use sourcing::{Sold, Sourced, Sourcing, ToBase, WantedUnit, cover};
 pub use sync::{list_syncs, sync};
-pub use sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
+pub use sync_report::{HeldCost, SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
 pub use turns::LastReading;
 pub use vendor::{
     Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Requests,
@@ -72,4 +76,5 @@ pub use vendors::{
     AddVendor, VendorRefusedReason, add_vendor, get as get_vendor, list_vendors, move_vendor,
     set_vendor_status,
 };
+pub use wording::plain_words;
 pub use workers::{beat, find_held, is_held, leave, let_go};

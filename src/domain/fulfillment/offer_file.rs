@@ -35,6 +35,8 @@ const OPTIONAL: [&str; 8] = [
 ];
 /// Digits behind the point of costs.
 const COST_SCALE: u32 = 6;
+/// The most that is added to a unit, at scale 6: a billion.
+const MOST_FEE_MICROS: i64 = 1_000_000_000_000_000;
 
 /// A line that is no offer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,8 +123,8 @@ impl Row<'_> {
     fn offer(&self, product: Option<Arc<Product>>) -> Result<NewOffer, String> {
         let product = product.ok_or_else(|| format!("there is no product {:?}", self.text("product")))?;
         let vendor_sku = self.text("vendor_sku");
-        if !(1..=200).contains(&vendor_sku.len()) {
-            return Err("vendor_sku must have 1 to 200 bytes".to_owned());
+        if !(1..=200).contains(&vendor_sku.len()) || vendor_sku.contains(char::is_control) {
+            return Err("vendor_sku must have 1 to 200 bytes, and no control characters".to_owned());
         }
         Ok(NewOffer {
             product: product.id.clone(),
@@ -153,10 +155,10 @@ impl Row<'_> {
         let fee = self.decimal("cost_fee")?.unwrap_or_else(|| Decimal::new(0, 0));
         let micros = COST_SCALE
             .checked_sub(fee.scale())
-            .and_then(|missing| fee.mantissa().checked_mul(10_i128.checked_pow(missing)?))
-            .and_then(|micros| i64::try_from(micros).ok())
-            .filter(|micros| *micros <= 1_000_000_000_000_000);
-        let fee_micros = micros.ok_or("cost_fee must have six digits behind the point at most")?;
+            .map(|missing| fee.mantissa().saturating_mul(10_i128.saturating_pow(missing)))
+            .ok_or("cost_fee must have six digits behind the point at most")?;
+        let fee_micros = i64::try_from(micros).ok().filter(|micros| *micros <= MOST_FEE_MICROS);
+        let fee_micros = fee_micros.ok_or("cost_fee must be a billion at most")?;
         if factor.mantissa() == 0 && fee_micros == 0 {
             return Err("cost_factor or cost_fee must say what a unit costs".to_owned());
         }

@@ -2,10 +2,10 @@
 //!
 //! What lives here: putting a vendor's offers on record, from a file or from its catalog.
 //! What is always true: an offer says what a unit costs; a cost that changes leaves the old one in the history; offers that are
-//! there and not named stay as they are.
+//! there and not named stay as they are; a product that was paused because nobody sells it is sold again once somebody does.
 //! What is not here: asking a vendor for its catalog (`sync.rs`); reading files (the command line).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use entity::ids::VendorId;
@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::listing::CostRule;
 use super::offers_store::{insert_costs, upsert_offers};
+use super::standing;
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::Problem;
@@ -93,11 +94,12 @@ pub async fn put_offers(
     // Everybody who writes several offers goes by their products.
     rows.sort_by(|left, right| left.product_id.cmp(&right.product_id));
     write_all(ctx, vendor, rows, fresh, told).await?;
+    standing::restore_sold(ctx, vendor).await?;
     Ok(report)
 }
 
 /// Offers and costs by product.
-pub(super) type Known = (HashMap<String, offers::Model>, HashMap<String, CostRule>);
+pub(super) type Known = (BTreeMap<String, offers::Model>, HashMap<String, CostRule>);
 
 /// The offers of a vendor, and what each costs by now, by product.
 pub(super) async fn read(ctx: &Ctx, vendor: VendorId) -> Result<Known, Problem> {
@@ -119,6 +121,8 @@ pub(super) async fn read(ctx: &Ctx, vendor: VendorId) -> Result<Known, Problem> 
 }
 
 fn row(vendor: VendorId, offer: &NewOffer, there: Option<&offers::Model>, now: Timestamp) -> offers::Model {
+    // What the vendor lists is about its item.
+    let listed = there.filter(|there| there.vendor_sku == offer.vendor_sku);
     offers::Model {
         vendor_id: vendor,
         product_id: offer.product.clone(),
@@ -129,6 +133,10 @@ fn row(vendor: VendorId, offer: &NewOffer, there: Option<&offers::Model>, now: T
         max_face_minor: offer.max_face_minor,
         max_quantity: offer.max_quantity,
         available: offer.available,
+        listed_min_face_minor: listed.and_then(|listed| listed.listed_min_face_minor),
+        listed_max_face_minor: listed.and_then(|listed| listed.listed_max_face_minor),
+        listed_max_quantity: listed.and_then(|listed| listed.listed_max_quantity),
+        listed_available: listed.and_then(|listed| listed.listed_available),
         created_at: there.map_or(now, |there| there.created_at),
         updated_at: now,
     }

@@ -1,8 +1,9 @@
 //! Offers in the database.
 //!
 //! What lives here: offers as the operator or their vendor has them, and the history of what they cost.
-//! What is always true: what the operator says of an offer (paused, its priority, its largest quantity) is left as it is by the
-//! very statement that refreshes it by a vendor's listing, whenever that was said.
+//! What is always true: what the operator says of an offer (paused, its priority, its face values, its largest quantity, how many
+//! there are) is left as it is by the very statement that refreshes it by a vendor's listing, whenever that was said; and what the
+//! listing says, by the one that the operator's word is written with, unless the offer is for another item now.
 //! What is not here: what an offer should be (`offers.rs`, `sync_model.rs`).
 
 use std::collections::HashSet;
@@ -21,7 +22,11 @@ pub(super) async fn upsert_offers(transaction: &Transaction, offers: &[offers::M
     let clause = "ON CONFLICT (vendor_id, product_id) DO UPDATE SET vendor_sku = excluded.vendor_sku,
         status = excluded.status, priority = excluded.priority, min_face_minor = excluded.min_face_minor,
         max_face_minor = excluded.max_face_minor, max_quantity = excluded.max_quantity,
-        available = excluded.available, updated_at = excluded.updated_at";
+        available = excluded.available, updated_at = excluded.updated_at,
+        listed_min_face_minor = CASE WHEN offers.vendor_sku = excluded.vendor_sku THEN offers.listed_min_face_minor END,
+        listed_max_face_minor = CASE WHEN offers.vendor_sku = excluded.vendor_sku THEN offers.listed_max_face_minor END,
+        listed_max_quantity = CASE WHEN offers.vendor_sku = excluded.vendor_sku THEN offers.listed_max_quantity END,
+        listed_available = CASE WHEN offers.vendor_sku = excluded.vendor_sku THEN offers.listed_available END";
     transaction.execute_raw(insertion_of(transaction, offers, clause)).await.map(drop)
 }
 
@@ -33,8 +38,9 @@ pub(super) async fn refresh_offers(
 ) -> Result<HashSet<String>, DbErr> {
     let clause = "ON CONFLICT (vendor_id, product_id) DO UPDATE SET
         status = CASE WHEN offers.status = 'PAUSED' THEN offers.status ELSE excluded.status END,
-        min_face_minor = excluded.min_face_minor, max_face_minor = excluded.max_face_minor,
-        available = excluded.available, updated_at = excluded.updated_at
+        listed_min_face_minor = excluded.listed_min_face_minor, listed_max_face_minor = excluded.listed_max_face_minor,
+        listed_max_quantity = excluded.listed_max_quantity, listed_available = excluded.listed_available,
+        updated_at = excluded.updated_at
         WHERE offers.vendor_sku = excluded.vendor_sku RETURNING product_id";
     let written = transaction.query_all_raw(insertion_of(transaction, offers, clause)).await?;
     written.iter().map(|row| row.try_get("", "product_id")).collect()
@@ -51,6 +57,10 @@ fn insertion_of(transaction: &Transaction, offers: &[offers::Model], clause: &st
         ("max_face_minor", Integer),
         ("max_quantity", Integer),
         ("available", Integer),
+        ("listed_min_face_minor", Integer),
+        ("listed_max_face_minor", Integer),
+        ("listed_max_quantity", Integer),
+        ("listed_available", Integer),
         ("created_at", Integer),
         ("updated_at", Integer),
     ];
@@ -65,6 +75,10 @@ fn insertion_of(transaction: &Transaction, offers: &[offers::Model], clause: &st
             "max_face_minor": offer.max_face_minor,
             "max_quantity": offer.max_quantity,
             "available": offer.available,
+            "listed_min_face_minor": offer.listed_min_face_minor,
+            "listed_max_face_minor": offer.listed_max_face_minor,
+            "listed_max_quantity": offer.listed_max_quantity,
+            "listed_available": offer.listed_available,
             "created_at": offer.created_at.micros(),
             "updated_at": offer.updated_at.micros(),
         })

@@ -21,6 +21,7 @@ use super::pace;
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
 use super::statement_store as store;
 use super::turns::{self, Ended, Listing, Turn, When};
+use super::wording::plain_words;
 use crate::ctx::Ctx;
 use crate::domain::audit::{self, Entry};
 use crate::problem::{Failure, Problem};
@@ -164,6 +165,7 @@ impl Reading {
         };
         let mut from = None;
         for _ in 0..MOST_PARTS {
+            turns::in_time(&self.ctx.deps, begun).map_err(|late| failed(Trouble::Failed(late)))?;
             pace::take_turn(&self.ctx.deps, &self.known, 1).await?;
             let part = self.known.vendor.statement(since, from.take()).await;
             if let Err(Trouble::TooMany(too_many)) = &part {
@@ -222,7 +224,7 @@ impl Reading {
             Step::End { since, begun } => {
                 let mut taken = booking.take_open(transaction).await?;
                 taken.news.extend(booking.miss(transaction, *since, *begun).await?);
-                let ended = (&self.turn, &Ended::Read(*begun));
+                let ended = (&self.turn, &Ended::Read { until: *begun, doubt: None });
                 turns::end_turn(deps, transaction, Listing::Statement, ended).await?;
                 taken
             }
@@ -274,7 +276,7 @@ enum Step {
 }
 
 fn failed(trouble: Trouble) -> Failure<ReconcileRefusal> {
-    Failure::Refused(ReconcileRefusal::Failed(trouble.to_string()))
+    Failure::Refused(ReconcileRefusal::Failed(plain_words(&trouble.to_string())))
 }
 
 /// The lines of a part, each once. One that cannot be true makes its part fail: a statement that lacks a purchase is wrong.

@@ -79,7 +79,7 @@ pub fn cover(deps: &Deps, sold: Sold<'_>, to_base: ToBase<'_>, wanted: i32) -> i
         if found.from_vendors.is_empty() {
             continue;
         }
-        units = units.saturating_add(offer.row.available.unwrap_or_else(|| i64::from(wanted)));
+        units = units.saturating_add(offer.available().unwrap_or_else(|| i64::from(wanted)));
     }
     i32::try_from(units.min(i64::from(wanted))).unwrap_or(wanted)
 }
@@ -112,7 +112,7 @@ fn obstacle(vendor: &KnownVendor, offer: &KnownOffer, sold: Sold<'_>) -> Option<
         Some(Skip::Vanished)
     } else if !offer.takes_face(sold.face.minor) || !vendor.capabilities.delivers.contains(&sold.delivery) {
         Some(Skip::NotSold)
-    } else if offer.row.available == Some(0) {
+    } else if offer.available() == Some(0) {
         Some(Skip::SoldOut)
     } else {
         None
@@ -160,7 +160,7 @@ struct Seller {
 impl Seller {
     /// How many units a purchase may have.
     fn batch(&self) -> i32 {
-        self.known.largest_batch().min(self.offer.row.max_quantity).max(1)
+        self.known.largest_batch().min(self.offer.max_quantity()).max(1)
     }
 
     /// How many units it takes now: one where it is tried again after failing.

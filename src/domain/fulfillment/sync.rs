@@ -2,28 +2,28 @@
 //!
 //! What lives here: the command that brings a vendor's catalog into ours: products, offers, what they cost.
 //! What is always true: one process reads a vendor's catalog at a time, and none does inside a transaction; nothing is written
-//! before the listing was read to its end, and nothing at all where it is not whole, or makes suspiciously much vanish; what is
-//! written comes in transactions of a few hundred rows, and the next reading does what an interrupted one left; what is as it was
-//! is not written. Nothing is ever deleted: an offer whose item is gone has vanished, and a product that the catalog brought and
-//! nobody sells any more is paused, until somebody sells it again.
-//! What is not here: when catalogs are read (`jobs.rs`); what a listing comes to (`sync_model.rs`).
+//! before the listing was read to its end, and nothing at all where it is not whole, or makes suspiciously much vanish; what
+//! vanishes is missing from two readings in a row; what is written comes in transactions of a few hundred rows, and the next
+//! reading does what an interrupted one left; what is as it was is not written. Nothing is ever deleted: an offer whose item is
+//! gone has vanished, and a product that the catalog brought and nobody sells any more is paused, until somebody sells it again.
+//! What is not here: when catalogs are read (`jobs.rs`), how they are (`sync_reading.rs`); what a listing comes to
+//! (`sync_model.rs`).
 
 use std::sync::Arc;
 
 use entity::ids::VendorId;
 use entity::offer_costs;
-use entity::state::ProductStatus;
 use entity::timestamp::Timestamp;
 use sea_orm::DbErr;
 use serde_json::json;
 
-use super::listing::{Listed, Trouble};
 use super::live::{KnownVendor, Live};
 use super::offers;
 use super::offers_store::{insert_costs, refresh_offers};
-use super::pace;
+use super::standing::{self, PRODUCTS_A_TRANSACTION};
 use super::sync_listing::Listing;
 use super::sync_model::{Change, Plan, PlannedOffer, Present, plan};
+use super::sync_reading::Reader;
 use super::sync_report::{SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
 use super::sync_store as store;
 use super::turns::{self, Ended, LastReading, Listing as Turns, Turn, When};
@@ -35,12 +35,6 @@ use crate::store::{Subject, Transaction, bump, write};
 
 /// Offers a transaction: with their products, costs and notes, what one may write.
 const OFFERS_A_TRANSACTION: usize = 120;
-/// Products a transaction that are paused or sold again.
-const PRODUCTS_A_TRANSACTION: usize = 250;
-/// More parts than these have no end.
-const MOST_PARTS: usize = 10_000;
-/// More items than these are no catalog that can be kept.
-const MOST_ITEMS: usize = 200_000;
 
 /// Reads a vendor's catalog now.
 ///
@@ -107,55 +101,34 @@ struct Reading {
 impl Reading {
     async fn read(&self, vanishing: Vanishing, told: Told<'_>) -> Result<SyncReport, Failure<SyncRefusal>> {
         let begun = self.ctx.deps.clock.now();
-        let listing = Listing::of(self.list(told).await?);
-        let items = listing.len();
-        let plan = self.plan(listing).await?;
+        let reader = Reader { ctx: &self.ctx, known: &self.known, turn: &self.turn, begun };
+        let mut listing = reader.read(told).await?;
+        let mut plan = self.plan(&listing).await?;
+        if plan.count(Change::Vanished) > 0 {
+            // What is withdrawn while parts are read moves what is behind it over to a part that was read before.
+            let told_before = listing.into_names();
+            listing = reader.read(told).await?;
+            listing.told_before = told_before;
+            plan = self.plan(&listing).await?;
+        }
         if plan.is_suspicious() && vanishing == Vanishing::Limited {
-            let (vanishing, selling) = (plan.count(Change::Vanished), plan.selling);
+            let (vanishing, selling) = (plan.vanishing(), plan.selling);
             return Err(Failure::Refused(SyncRefusal::TooMuchVanishes { vanishing, selling }));
         }
-        let mut report = self.report(items, &plan);
-        let total = plan.offers.len();
+        let (mut report, offers) = self.report(listing.len(), plan);
+        let total = offers.len();
         let mut done = 0;
-        for batch in plan.offers.chunks(OFFERS_A_TRANSACTION) {
+        for batch in offers.chunks(OFFERS_A_TRANSACTION) {
             self.write(Step::Offers(batch.into())).await?;
             done += batch.len();
             told(SyncProgress::Written(done, total));
         }
         self.stand(&mut report).await?;
-        self.write(Step::End(begun)).await?;
+        self.write(Step::End { begun, doubt: report.doubt() }).await?;
         Ok(report)
     }
 
-    /// Everything that is listed. A listing that says that there is more than it told was cut.
-    async fn list(&self, told: Told<'_>) -> Result<Vec<Listed>, Failure<SyncRefusal>> {
-        let failed = |reason: String| Failure::Refused(SyncRefusal::Failed(reason));
-        let (mut items, mut from) = (Vec::new(), None);
-        for _ in 0..MOST_PARTS {
-            pace::take_turn(&self.ctx.deps, &self.known, 1).await?;
-            let part = self.known.vendor.catalog(from.take()).await;
-            if let Err(Trouble::TooMany(too_many)) = &part {
-                pace::leave_alone(&self.ctx.deps, self.known.row.id, *too_many).await?;
-            }
-            let part = part.map_err(|trouble| failed(trouble.to_string()))?;
-            items.extend(part.items);
-            told(SyncProgress::Read(items.len(), part.total));
-            if items.len() > MOST_ITEMS {
-                break;
-            }
-            if part.next.is_none() {
-                return match part.total.filter(|total| items.len() < *total) {
-                    Some(total) => Err(failed(format!("{} of {total} items were told", items.len()))),
-                    None => Ok(items),
-                };
-            }
-            from = part.next;
-            self.write(Step::Read).await?;
-        }
-        Err(failed("it has no end".to_owned()))
-    }
-
-    async fn plan(&self, listing: Listing) -> Result<Plan, Problem> {
+    async fn plan(&self, listing: &Listing) -> Result<Plan, Problem> {
         // What other processes and commands have done meanwhile.
         catalog::refresh_catalog(&self.ctx.deps).await?;
         let (known, mut costs) = offers::read(&self.ctx, self.known.row.id).await?;
@@ -163,6 +136,7 @@ impl Reading {
             let cost = costs.remove(&product);
             (product, (row, cost))
         });
+        let bringers = store::find_bringers(&self.ctx.database().reader).await?;
         let snapshot = self.ctx.feature::<catalog::Live>().snapshot();
         let present = Present {
             vendor: self.known.row.id,
@@ -170,45 +144,40 @@ impl Reading {
             shares_skus: self.known.capabilities.shares_skus,
             snapshot: &snapshot,
             offers: &known.collect(),
+            bringers: &bringers,
             now: self.ctx.deps.clock.now(),
         };
         Ok(plan(&present, listing))
     }
 
-    fn report(&self, items: usize, plan: &Plan) -> SyncReport {
+    /// What the reading does, and the offers that it writes.
+    fn report(&self, items: usize, plan: Plan) -> (SyncReport, Vec<PlannedOffer>) {
         let of = |change| {
             let offers = plan.offers.iter().filter(move |offer| offer.change == change);
             offers.map(|offer| offer.row.product_id.clone()).collect()
         };
-        SyncReport {
+        let report = SyncReport {
             vendor: self.known.row.name.clone(),
             items,
             products_added: plan.offers.iter().filter(|offer| offer.product.is_some()).count(),
             added: plan.count(Change::Added),
-            changed: plan.count(Change::Refreshed),
+            changed: plan.count(Change::Refreshed).saturating_add(plan.count(Change::Unreadable)),
             unchanged: plan.unchanged,
             vanished: of(Change::Vanished),
             returned: of(Change::Returned),
             withdrawn: Vec::new(),
             restored: Vec::new(),
-            left_out: plan.left_out.clone(),
-        }
+            unreadable: plan.unreadable,
+            held: plan.held,
+            left_out: plan.left_out,
+        };
+        (report, plan.offers)
     }
 
     /// Pauses what nobody sells any more of the products that this vendor's catalog brought, and has sold again what somebody does.
     async fn stand(&self, report: &mut SyncReport) -> Result<(), Failure<SyncRefusal>> {
-        let brought = store::find_brought(&self.ctx.database().reader, self.known.row.id).await;
-        let stock = self.ctx.feature::<catalog::Live>();
-        for one in brought.map_err(Problem::from)? {
-            let has_source = one.is_listed || stock.available(&one.product_id) > 0;
-            match one.withdrawn_at {
-                None if !has_source && one.status == ProductStatus::Active => {
-                    report.withdrawn.push(one.product_id);
-                }
-                Some(_) if has_source => report.restored.push(one.product_id),
-                _ => {}
-            }
-        }
+        let verdict = standing::judge(&self.ctx, self.known.row.id).await?;
+        (report.withdrawn, report.restored) = (verdict.withdrawn, verdict.restored);
         for batch in report.withdrawn.chunks(PRODUCTS_A_TRANSACTION) {
             self.write(Step::Withdraw(batch.into())).await?;
         }
@@ -234,24 +203,15 @@ impl Reading {
         if !turns::hold_turn(deps, transaction, Turns::Catalog, &self.turn).await? {
             return Ok(false);
         }
-        let now = deps.clock.now();
+        let vendor = self.known.row.id;
         match step {
-            Step::Read => {}
             Step::Offers(offers) => self.write_offers(transaction, offers).await?,
             Step::Withdraw(products) => {
-                let products: Vec<&str> = products.iter().map(String::as_str).collect();
-                store::note_withdrawn(transaction, &products, now).await?;
-                catalog::withdraw_products(transaction, &products, now).await?;
-                self.close(transaction, "products.withdrawn", &products).await?;
+                standing::withdraw(&self.ctx, transaction, vendor, products).await?;
             }
-            Step::Restore(products) => {
-                let products: Vec<&str> = products.iter().map(String::as_str).collect();
-                store::note_restored(transaction, &products, now).await?;
-                catalog::restore_products(transaction, &products, now).await?;
-                self.close(transaction, "products.restored", &products).await?;
-            }
-            Step::End(begun) => {
-                let ended = (&self.turn, &Ended::Read(*begun));
+            Step::Restore(products) => standing::restore(&self.ctx, transaction, vendor, products).await?,
+            Step::End { begun, doubt } => {
+                let ended = (&self.turn, &Ended::Read { until: *begun, doubt: doubt.clone() });
                 turns::end_turn(deps, transaction, Turns::Catalog, ended).await?;
             }
         }
@@ -292,17 +252,6 @@ impl Reading {
         bump(transaction, Subject::Vendors).await
     }
 
-    async fn close(
-        &self,
-        transaction: &Transaction,
-        action: &'static str,
-        products: &[&str],
-    ) -> Result<(), DbErr> {
-        let entry = Entry::new(&self.ctx, action, self.known.row.id, &json!({ "products": products }));
-        audit::record(transaction, &[entry]).await?;
-        bump(transaction, Subject::Catalog).await
-    }
-
     fn tell(&self, report: &SyncReport) {
         metrics::counter!("octopus_catalog_syncs_total", "outcome" => "read").increment(1);
         tracing::info!(vendor = %report.vendor, items = report.items, added = report.added, changed = report.changed,
@@ -310,6 +259,9 @@ impl Reading {
         if !report.vanished.is_empty() {
             tracing::warn!(vendor = %report.vendor, vanished = report.vanished.len(), withdrawn = report.withdrawn.len(),
                 "a vendor lists some products no more: they are not bought there");
+        }
+        if let Some(doubt) = report.doubt().filter(|doubt| self.turn.is_news(doubt)) {
+            tracing::warn!(vendor = %report.vendor, doubt, held = ?report.held, "not all of a vendor's catalog is believed");
         }
     }
 
@@ -332,14 +284,12 @@ impl Reading {
 
 /// What one transaction of a reading writes.
 enum Step {
-    /// Another part was read: the turn goes on.
-    Read,
     /// Offers, with what they hang on.
     Offers(Arc<[PlannedOffer]>),
     /// Products that nobody sells any more.
     Withdraw(Arc<[String]>),
     /// Products that somebody sells again.
     Restore(Arc<[String]>),
-    /// Everything is written that was read from this instant on.
-    End(Timestamp),
+    /// Everything is written that was read from an instant on, and is believed.
+    End { begun: Timestamp, doubt: Option<String> },
 }

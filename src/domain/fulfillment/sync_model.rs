@@ -2,11 +2,12 @@
 //!
 //! What lives here: which of our products an item is, and what becomes of each offer.
 //! What is always true: an item belongs to the products that offers name for it; else to ours of its sku, where the vendor's skus
-//! are ours; else to a product of its own, whose sku follows from the vendor's name, the item's and the face value alone. What the
-//! operator said of an offer stays. What cannot be understood is left out with the reason, and nothing is sold of it meanwhile.
+//! are ours and both are the same goods; else to a product of its own, whose sku follows from the vendor's name, the item's and
+//! the face value alone. A sku that a catalog made here says nothing to another vendor. What the operator said of an offer stays.
+//! What cannot be understood is left out with the reason, and nothing is sold of it meanwhile. A cost that plunges is not believed.
 //! What is not here: reading and writing (`sync.rs`); what of a listing can be believed (`sync_listing.rs`); how an item becomes a product (`domain/catalog`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use entity::ids::VendorId;
 use entity::money::Money;
@@ -15,21 +16,18 @@ use entity::state::OfferStatus;
 use entity::timestamp::Timestamp;
 
 use super::listing::{CatalogItem, CostRule, Faces, LeftOut};
+use super::sync_goods::{Limits, limits, normal, product_id};
 use super::sync_listing::Listing;
-use crate::domain::catalog::{Denomination, NewProduct, Product, Shelf, Snapshot, Supplied, fingerprint};
+use super::sync_report::HeldCost;
+use crate::domain::catalog::{Denomination, NewProduct, Product, Shelf, Snapshot, Supplied};
 
-/// How long a sku of ours may be, in bytes.
-const LONGEST_SKU: usize = 100;
-/// How many units a purchase of a new offer may have; the vendor's own limit holds beside it.
+/// How many units a purchase may have; the vendor's own limit holds beside it.
 const MOST_UNITS: i32 = 1_000;
 /// A listing may make half of the offers vanish, and any number up to this.
 const ALWAYS_MAY_VANISH: usize = 20;
 
-/// The least and the greatest face value of a product that a vendor sells, where it does not sell all.
-type Limits = (Option<i64>, Option<i64>);
-
 /// An offer as it is on record, with what it costs by now.
-pub(super) type KnownOffers = HashMap<String, (offers::Model, Option<CostRule>)>;
+pub(super) type KnownOffers = BTreeMap<String, (offers::Model, Option<CostRule>)>;
 
 /// What a listing is held against.
 pub(super) struct Present<'a> {
@@ -43,6 +41,8 @@ pub(super) struct Present<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Its offers, by product.
     pub(super) offers: &'a KnownOffers,
+    /// Which vendor's catalog brought each product that one did.
+    pub(super) bringers: &'a HashMap<String, VendorId>,
     /// When it is.
     pub(super) now: Timestamp,
 }
@@ -58,6 +58,8 @@ pub(super) enum Change {
     Vanished,
     /// It is listed again.
     Returned,
+    /// Its item cannot be read any more: nothing is bought by it.
+    Unreadable,
 }
 
 /// An offer that is to be written.
@@ -82,6 +84,10 @@ pub(super) struct Plan {
     pub(super) unchanged: usize,
     /// How many offers were sold before.
     pub(super) selling: usize,
+    /// The products that are sold and whose items cannot be read.
+    pub(super) unreadable: Vec<String>,
+    /// Costs that are not believed.
+    pub(super) held: Vec<HeldCost>,
     /// What is left out.
     pub(super) left_out: Vec<LeftOut>,
 }
@@ -92,19 +98,23 @@ impl Plan {
         self.offers.iter().filter(|offer| offer.change == change).count()
     }
 
-    /// Whether so many offers vanish that the listing is rather thought wrong.
+    /// How many offers are sold no more, because their items are not listed or cannot be read.
+    pub(super) fn vanishing(&self) -> usize {
+        self.count(Change::Vanished).saturating_add(self.count(Change::Unreadable))
+    }
+
+    /// Whether those are so many that the listing is rather thought wrong.
     pub(super) fn is_suspicious(&self) -> bool {
-        let vanishing = self.count(Change::Vanished);
-        self.selling > ALWAYS_MAY_VANISH && vanishing.saturating_mul(2) > self.selling
+        self.selling > ALWAYS_MAY_VANISH && self.vanishing().saturating_mul(2) > self.selling
     }
 }
 
 /// Holds a listing against what we have.
-pub(super) fn plan(present: &Present<'_>, listing: Listing) -> Plan {
+pub(super) fn plan(present: &Present<'_>, listing: &Listing) -> Plan {
     let shelf = Shelf::of(present.snapshot, present.now);
-    let plan = Plan { left_out: listing.left_out, ..Plan::default() };
+    let plan = Plan { left_out: listing.left_out.clone(), ..Plan::default() };
     let mut planning = Planning { present, shelf, plan, covered: HashMap::new() };
-    planning.known_offers(&listing.items);
+    planning.known_offers(listing);
     for item in listing.items.values() {
         planning.news(item);
     }
@@ -122,33 +132,80 @@ struct Planning<'a> {
 
 impl Planning<'_> {
     /// What becomes of the offers that are there.
-    fn known_offers(&mut self, items: &BTreeMap<String, CatalogItem>) {
-        let unnamed = self.plan.left_out.iter().any(|left_out| left_out.vendor_sku.is_none());
-        let unreadable: HashSet<String> =
-            self.plan.left_out.iter().filter_map(|left_out| left_out.vendor_sku.clone()).collect();
+    fn known_offers(&mut self, listing: &Listing) {
+        // Each thing whose name cannot be read may be one that is missing, and no more than one.
+        let may_be_nameless = listing.nameless >= self.missing(listing).len();
         for (there, cost) in self.present.offers.values() {
             self.plan.selling += usize::from(there.status == OfferStatus::Active);
+            let sku = &there.vendor_sku;
             let product = self.present.snapshot.product(&there.product_id);
-            let row = match (items.get(&there.vendor_sku), product) {
+            match (listing.items.get(sku), product) {
                 (Some(item), Some(product)) => match self.refreshed(there, item, product) {
                     Ok(row) => {
-                        self.planned(row, Some(&item.cost).filter(|rule| Some(**rule) != *cost).copied());
-                        continue;
+                        let cost = self.believed(item, product, *cost);
+                        self.planned(row, cost, Change::Refreshed);
                     }
                     Err(left_out) => {
                         self.plan.left_out.push(left_out);
-                        gone(there)
+                        self.planned(gone(there), None, Change::Refreshed);
                     }
                 },
                 // It is listed, and nobody knows for how much.
-                _ if unreadable.contains(&there.vendor_sku) => {
-                    offers::Model { available: Some(0), ..there.clone() }
+                _ if listing.unreadable.contains(sku) => self.unreadable(there),
+                // It was listed a moment ago: parts shift while they are read.
+                (None, _) if listing.told_before.contains(sku) => self.plan.unchanged += 1,
+                (None, _) if may_be_nameless && there.status != OfferStatus::Vanished => {
+                    self.unreadable(there);
                 }
-                // What cannot be told by name may be this one.
-                (None, _) if unnamed => there.clone(),
-                _ => gone(there),
-            };
-            self.planned(row, None);
+                _ => self.planned(gone(there), None, Change::Refreshed),
+            }
+        }
+    }
+
+    /// The names of what was sold and is not listed.
+    fn missing(&self, listing: &Listing) -> BTreeSet<&str> {
+        let sold = self.present.offers.values().filter(|(offer, _)| offer.status != OfferStatus::Vanished);
+        let names = sold.map(|(offer, _)| offer.vendor_sku.as_str());
+        names.filter(|sku| !listing.names(sku) && !listing.told_before.contains(*sku)).collect()
+    }
+
+    /// An offer of which nothing is bought, since nobody knows what is listed of it.
+    fn unreadable(&mut self, there: &offers::Model) {
+        let row = offers::Model { listed_available: Some(0), ..there.clone() };
+        let is_sold = there.status == OfferStatus::Active;
+        if is_sold {
+            self.plan.unreadable.push(there.product_id.clone());
+        }
+        self.planned(row, None, if is_sold { Change::Unreadable } else { Change::Refreshed });
+    }
+
+    /// What an offer costs from now on, if that is news and believed. A vendor that errs is bought from at once, and everything
+    /// sold below its cost: a cost that falls by more than half, or is in another currency, waits for a person's word.
+    fn believed(
+        &mut self,
+        item: &CatalogItem,
+        product: &Product,
+        known: Option<CostRule>,
+    ) -> Option<CostRule> {
+        let Some(known) = known.filter(|known| *known != item.cost) else {
+            return known.is_none().then_some(item.cost);
+        };
+        let (least, greatest) = match product.denomination {
+            Denomination::Fixed(value) => (value, value),
+            Denomination::Range { min, max, .. } => (min, max),
+        };
+        let plunge = [least, greatest].into_iter().find_map(|minor| {
+            let face = Money::from_minor(minor, product.face_currency);
+            let (before, after) = (known.unit_cost(face)?, item.cost.unit_cost(face)?);
+            let plunges = before.currency != after.currency || after.micros.saturating_mul(2) < before.micros;
+            plunges.then(|| HeldCost::new(product, item, (face, before, after)))
+        });
+        match plunge {
+            Some(held) => {
+                self.plan.held.push(held);
+                None
+            }
+            None => Some(item.cost),
         }
     }
 
@@ -173,17 +230,16 @@ impl Planning<'_> {
             );
             LeftOut::new(&item.vendor_sku, reason)
         };
-        let (min_face_minor, max_face_minor) = limits.ok_or_else(misfit)?;
+        let limits = limits.ok_or_else(misfit)?;
         let status = match there.status {
             OfferStatus::Paused => OfferStatus::Paused,
             OfferStatus::Active | OfferStatus::Vanished => OfferStatus::Active,
         };
-        let available = available(item);
-        Ok(offers::Model { status, min_face_minor, max_face_minor, available, ..there.clone() })
+        Ok(listed(item, limits, offers::Model { status, ..there.clone() }))
     }
 
-    /// Plans an offer that is there, unless it stays as it is.
-    fn planned(&mut self, row: offers::Model, cost: Option<CostRule>) {
+    /// Plans an offer that is there, unless it stays as it is; `otherwise` is how it changes if it neither goes nor comes.
+    fn planned(&mut self, row: offers::Model, cost: Option<CostRule>, otherwise: Change) {
         let Some((there, _)) = self.present.offers.get(&row.product_id) else { return };
         if *there == row && cost.is_none() {
             self.plan.unchanged += 1;
@@ -192,7 +248,7 @@ impl Planning<'_> {
         let change = match (there.status, row.status) {
             (OfferStatus::Vanished, OfferStatus::Active) => Change::Returned,
             (OfferStatus::Active, OfferStatus::Vanished) => Change::Vanished,
-            _ => Change::Refreshed,
+            _ => otherwise,
         };
         let row = offers::Model { updated_at: self.present.now, ..row };
         self.plan.offers.push(PlannedOffer { row, cost, product: None, change });
@@ -213,9 +269,7 @@ impl Planning<'_> {
             }
             Faces::Range { .. } if !covered.is_empty() => Vec::new(),
             Faces::Range { min, max, step } => {
-                // The greatest value lies on a step.
-                let over = max.saturating_sub(*min).checked_rem(*step).unwrap_or(0);
-                vec![Denomination::Range { min: *min, max: max.saturating_sub(over), step: *step }]
+                vec![normal(Denomination::Range { min: *min, max: *max, step: *step })]
             }
         };
         for denomination in missing {
@@ -236,13 +290,14 @@ impl Planning<'_> {
         if !self.shelf.knows(item.cost.currency) {
             return Err(unknown_currency(&item.cost));
         }
-        if let Some(limits) = self.limits_of_ours(item, denomination) {
-            return self.add(item, &item.vendor_sku, Some(limits), None);
+        if self.is_ours(item, denomination) {
+            return self.add(item, &item.vendor_sku, Some((None, None)), None);
         }
         let id = product_id(self.present.name, item, denomination);
         if let Some(product) = self.present.snapshot.product(&id) {
-            let is_same = product.denomination == denomination;
-            return self.add(item, &id, limits(product, item).filter(|_| is_same), None);
+            let is_its = self.present.bringers.get(&id) == Some(&self.present.vendor)
+                && product.denomination == denomination;
+            return self.add(item, &id, limits(product, item).filter(|_| is_its), None);
         }
         let several = matches!(&item.faces, Faces::Fixed(values) if values.len() > 1);
         let face = Money::from_minor(denomination.least(), item.face_currency);
@@ -263,14 +318,16 @@ impl Planning<'_> {
         self.add(item, &supplied.id, Some((None, None)), Some(product))
     }
 
-    /// Between which face values an item sells the product of ours that it is by its very name, if there is one.
-    fn limits_of_ours(&self, item: &CatalogItem, denomination: Denomination) -> Option<Limits> {
-        let product = self.present.snapshot.product(&item.vendor_sku).filter(|_| self.present.shares_skus)?;
-        let is_meant = match denomination {
-            Denomination::Fixed(_) => product.denomination == denomination,
-            Denomination::Range { .. } => true,
-        };
-        limits(product, item).filter(|_| is_meant)
+    /// Whether an item is the product of ours that has its very name: a name that both sides gave by themselves to the same goods.
+    /// One that a catalog made here is made of a vendor's name, and another Octopus may know another vendor by it.
+    fn is_ours(&self, item: &CatalogItem, denomination: Denomination) -> bool {
+        let Some(product) = self.present.snapshot.product(&item.vendor_sku) else { return false };
+        self.present.shares_skus
+            && !self.present.bringers.contains_key(&product.id)
+            && self.shelf.brand_of(&item.brand) == Some(product.brand.slug.as_str())
+            && item.country.as_deref() == Some(product.country.code.as_str())
+            && normal(product.denomination) == denomination
+            && limits(product, item).is_some()
     }
 
     fn add(
@@ -283,22 +340,25 @@ impl Planning<'_> {
         if let Some((there, _)) = self.present.offers.get(id) {
             return Err(format!("{id} is bought there as {}", there.vendor_sku));
         }
-        let (min_face_minor, max_face_minor) =
-            limits.ok_or_else(|| format!("{id} is another product here"))?;
+        let limits = limits.ok_or_else(|| format!("{id} is another product here"))?;
         let row = offers::Model {
             vendor_id: self.present.vendor,
             product_id: id.to_owned(),
             vendor_sku: item.vendor_sku.clone(),
             status: OfferStatus::Active,
             priority: 0,
-            min_face_minor,
-            max_face_minor,
+            min_face_minor: None,
+            max_face_minor: None,
             max_quantity: MOST_UNITS,
-            available: available(item),
+            available: None,
+            listed_min_face_minor: None,
+            listed_max_face_minor: None,
+            listed_max_quantity: None,
+            listed_available: None,
             created_at: self.present.now,
             updated_at: self.present.now,
         };
-        let change = Change::Added;
+        let (row, change) = (listed(item, limits, row), Change::Added);
         self.plan.offers.push(PlannedOffer { row, cost: Some(item.cost), product, change });
         Ok(())
     }
@@ -317,66 +377,13 @@ fn unknown_currency(cost: &CostRule) -> String {
     format!("what it costs is in {}, which is unknown here", cost.currency)
 }
 
-fn available(item: &CatalogItem) -> Option<i64> {
-    if item.is_active { item.available } else { Some(0) }
-}
-
-/// Between which face values an item sells a product; `None` where it does not.
-fn limits(product: &Product, item: &CatalogItem) -> Option<Limits> {
-    let is_alike = product.face_currency == item.face_currency
-        && product.delivery == item.delivery
-        && product.recipient == item.recipient;
-    if !is_alike {
-        return None;
-    }
-    match (product.denomination, &item.faces) {
-        (Denomination::Fixed(value), Faces::Fixed(values)) => values.contains(&value).then_some((None, None)),
-        (Denomination::Fixed(value), Faces::Range { min, max, step }) => {
-            let range = Denomination::Range { min: *min, max: *max, step: *step };
-            range.contains(value).then_some((None, None))
-        }
-        (Denomination::Range { .. }, Faces::Fixed(_)) => None,
-        (ours @ Denomination::Range { min, max, step }, Faces::Range { min: from, max: to, step: every }) => {
-            let on_steps = step.checked_rem(*every) == Some(0)
-                && min.checked_sub(*from).and_then(|apart| apart.checked_rem(*every)) == Some(0);
-            let least = if min >= *from { min } else { next_step(min, step, *from)? };
-            let is_sold = on_steps && least <= max.min(*to) && ours.contains(least);
-            is_sold.then_some((Some(*from).filter(|from| *from > min), Some(*to).filter(|to| *to < max)))
-        }
+/// An offer with what its item says of it.
+fn listed(item: &CatalogItem, (least, greatest): Limits, offer: offers::Model) -> offers::Model {
+    offers::Model {
+        listed_min_face_minor: least,
+        listed_max_face_minor: greatest,
+        listed_max_quantity: item.max_quantity.map(|most| most.min(MOST_UNITS)),
+        listed_available: if item.is_active { item.available } else { Some(0) },
+        ..offer
     }
 }
-
-/// The first value at or above a bound, in steps from the least.
-fn next_step(min: i64, step: i64, bound: i64) -> Option<i64> {
-    let above = bound.checked_sub(min)?;
-    let steps = above.checked_add(step.checked_sub(1)?)?.checked_div(step)?;
-    min.checked_add(steps.checked_mul(step)?)
-}
-
-/// The sku of an item's own product. A vendor's name has no dot in it, so that no two vendors have the same; a name of the
-/// vendor's that is no part of a sku goes in as what is left of it, and with its fingerprint.
-fn product_id(vendor: &str, item: &CatalogItem, denomination: Denomination) -> String {
-    let tail = match denomination {
-        Denomination::Fixed(value) => {
-            let face = Money::from_minor(value, item.face_currency);
-            format!(".{}-{}", face.amount(), item.face_currency.to_string().to_lowercase())
-        }
-        Denomination::Range { .. } => String::new(),
-    };
-    let room = LONGEST_SKU.saturating_sub(vendor.len()).saturating_sub(tail.len()).saturating_sub(1);
-    let is_plain =
-        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_-".contains(letter);
-    let sku = &item.vendor_sku;
-    if sku.len() <= room && sku.chars().all(is_plain) {
-        return format!("{vendor}.{sku}{tail}");
-    }
-    let print = fingerprint(sku);
-    let plain = |letter: char| if is_plain(letter) { letter } else { '-' };
-    let kept = room.saturating_sub(print.len()).saturating_sub(1);
-    let start: String = sku.to_ascii_lowercase().chars().map(plain).take(kept).collect();
-    format!("{vendor}.{start}.{print}{tail}")
-}
-
-#[cfg(test)]
-#[path = "sync_model_tests.rs"]
-mod tests;

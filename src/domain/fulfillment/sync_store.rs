@@ -4,10 +4,12 @@
 //! What is always true: what the operator paused is never taken for that.
 //! What is not here: offers (`offers_store.rs`), and what a listing comes to (`sync_model.rs`).
 
+use std::collections::HashMap;
+
 use entity::ids::VendorId;
 use entity::state::ProductStatus;
 use entity::timestamp::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 use serde::Serialize;
 
 use crate::store::ColumnKind::Text;
@@ -40,16 +42,47 @@ pub(super) struct Brought {
     pub(super) is_listed: bool,
 }
 
-/// The products that a vendor's catalog brought.
+/// The products that a vendor's catalog brought, and those of others that are withdrawn.
 pub(super) async fn find_brought(
     connection: &impl ConnectionTrait,
     vendor: VendorId,
 ) -> Result<Vec<Brought>, DbErr> {
-    let sql = "SELECT c.product_id, p.status, c.withdrawn_at, EXISTS (SELECT 1 FROM offers o
+    let vendor = [vendor.to_string().into()];
+    find(connection, "c.vendor_id = $1 OR c.withdrawn_at IS NOT NULL", vendor).await
+}
+
+/// The products that are withdrawn, whoever brought them.
+pub(super) async fn find_withdrawn(connection: &impl ConnectionTrait) -> Result<Vec<Brought>, DbErr> {
+    find(connection, "c.withdrawn_at IS NOT NULL", []).await
+}
+
+async fn find<const N: usize>(
+    connection: &impl ConnectionTrait,
+    condition: &str,
+    values: [Value; N],
+) -> Result<Vec<Brought>, DbErr> {
+    let sql = format!(
+        "SELECT c.product_id, p.status, c.withdrawn_at, EXISTS (SELECT 1 FROM offers o
             WHERE o.product_id = c.product_id AND o.status <> 'VANISHED') AS is_listed
-        FROM catalog_products c JOIN products p ON p.id = c.product_id WHERE c.vendor_id = $1 ORDER BY c.product_id";
-    let select = statement(connection.get_database_backend(), sql, [vendor.to_string().into()]);
+         FROM catalog_products c JOIN products p ON p.id = c.product_id WHERE {condition} ORDER BY c.product_id"
+    );
+    let select = statement(connection.get_database_backend(), sql, values);
     Brought::find_by_statement(select).all(connection).await
+}
+
+/// Which vendor's catalog brought each product that one did.
+pub(super) async fn find_bringers(
+    connection: &impl ConnectionTrait,
+) -> Result<HashMap<String, VendorId>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        product_id: String,
+        vendor_id: VendorId,
+    }
+    let sql = "SELECT product_id, vendor_id FROM catalog_products";
+    let select = statement(connection.get_database_backend(), sql, []);
+    let rows = Row::find_by_statement(select).all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row.vendor_id)).collect())
 }
 
 /// Notes that products are paused because nobody sells them: those that are sold in this moment.
@@ -74,12 +107,7 @@ pub(super) async fn note_restored(
     run(transaction, sql, products, now.micros().into()).await
 }
 
-async fn run(
-    transaction: &Transaction,
-    sql: &str,
-    products: &[&str],
-    value: sea_orm::Value,
-) -> Result<(), DbErr> {
+async fn run(transaction: &Transaction, sql: &str, products: &[&str], value: Value) -> Result<(), DbErr> {
     let rows: Vec<Named<'_>> = products.iter().map(|id| Named { id }).collect();
     let backend = transaction.get_database_backend();
     let sql = sql.replace("{rows}", &rowset(backend, 1, "r", &[("id", Text)]));

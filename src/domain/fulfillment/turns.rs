@@ -1,6 +1,7 @@
 //! Turns: which process reads what a vendor lists, and when.
 //!
-//! What lives here: leases on reading vendors' statements and catalogs, with what became of the last reading.
+//! What lives here: leases on reading vendors' statements and catalogs, for how long one is read, and what became of the last
+//! reading.
 //! What is always true: one process reads a listing of a vendor at a time; a turn that another process has taken over changes
 //! nothing any more; turns go by the database's clock.
 //! What is not here: what is read (`reconcile.rs`, `sync.rs`), and the loops that look whose turn it is (`jobs.rs`).
@@ -14,6 +15,8 @@ use crate::store::{Transaction, database_clock, statement};
 
 /// How long a turn lasts after each part of a listing, in microseconds: longer than a vendor may take to answer.
 const TURN_MICROS: i64 = 300_000_000;
+/// How long a listing may be read in all, in seconds: a vendor that never comes to an end gives way to the others.
+const LONGEST_SECS: i64 = 10_800;
 /// How much longer each failure in a row makes the wait, in seconds, up to the interval.
 const WAIT_SECS: i64 = 60;
 
@@ -54,7 +57,7 @@ pub(super) struct Turn {
     lease_epoch: i64,
     /// How often it failed in a row before.
     failures: i32,
-    /// Why it failed the last time; `None` if it did not.
+    /// Why it failed the last time, or what of it was not believed; `None` if neither.
     failure: Option<String>,
     /// Up to when the listing was read.
     pub(super) read_until: Option<Timestamp>,
@@ -66,7 +69,7 @@ impl Turn {
         self.failures.saturating_add(1)
     }
 
-    /// Whether a failure is another than the one before.
+    /// Whether a failure, or a doubt, is another than the one before.
     pub(super) fn is_news(&self, failure: &str) -> bool {
         self.failure.as_deref() != Some(failure)
     }
@@ -158,11 +161,27 @@ pub(super) async fn hold_turn(
     Ok(transaction.execute_raw(hold).await?.rows_affected() == 1)
 }
 
+/// Whether a listing that is read since an instant may be read on.
+///
+/// # Errors
+/// That it took too long.
+pub(super) fn in_time(deps: &Deps, begun: Timestamp) -> Result<(), String> {
+    if deps.clock.now() <= begun.plus_seconds(LONGEST_SECS) {
+        return Ok(());
+    }
+    Err(format!("its end was not reached in {LONGEST_SECS} seconds"))
+}
+
 /// How a turn has ended.
 #[derive(Debug, Clone)]
 pub(super) enum Ended {
     /// The listing was read up to an instant.
-    Read(Timestamp),
+    Read {
+        /// Which.
+        until: Timestamp,
+        /// What of it is not believed; `None` if all of it is.
+        doubt: Option<String>,
+    },
     /// It was not, and why.
     Failed(String),
 }
@@ -177,7 +196,7 @@ pub(super) async fn end_turn(
     let (table, clock) = (listing.table(), database_clock(deps));
     let interval_secs = listing.interval_secs(deps);
     let (wait_secs, read_until, failure, failures) = match ended {
-        Ended::Read(until) => (interval_secs, Some(until.micros()), None, 0),
+        Ended::Read { until, doubt } => (interval_secs, Some(until.micros()), doubt.clone(), 0),
         Ended::Failed(why) => {
             let wait_secs = (i64::from(turn.failures()) * WAIT_SECS).min(interval_secs);
             (wait_secs, None, Some(why.clone()), turn.failures())
@@ -208,7 +227,7 @@ pub struct LastReading {
     pub read_until: Option<Timestamp>,
     /// How often it failed in a row since.
     pub failures: i32,
-    /// Why it failed the last time.
+    /// Why it failed the last time; if it did not, what of it is not believed.
     pub failure: Option<String>,
 }
 

@@ -13,6 +13,7 @@ use entity::timestamp::Timestamp;
 use futures_util::future::BoxFuture;
 
 use super::listing::{BadHint, Hint, HintedPurchase, Listed, Part, StatementLine, Trouble};
+use super::wording::plain_words;
 use crate::domain::vouchers::{Contents, Cost, Secret};
 
 /// How many requests it takes, in the ordinary course, to ask a vendor for something.
@@ -208,7 +209,8 @@ pub struct Doubt {
 
 impl Doubt {
     /// A doubt of which nothing is known but what was seen.
-    pub const fn saying(message: String) -> Self {
+    pub fn saying(message: impl Into<String>) -> Self {
+        let message = plain_words(&message.into());
         Self { message, http_status: None, vendor_ref: None, too_many: None }
     }
 }

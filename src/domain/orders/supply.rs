@@ -80,8 +80,8 @@ pub fn tell(deps: &Arc<Deps>) {
 fn is_delivered(ctx: &Ctx, product: &Product) -> bool {
     let offers = ctx.feature::<fulfillment::Live>().offers_of(&product.id);
     offers.iter().any(|(_, offer)| {
-        let bounds = (offer.row.min_face_minor, offer.row.max_face_minor);
-        let faces = product.denomination.between(bounds.0, bounds.1);
+        let (least, most) = offer.face_bounds();
+        let faces = product.denomination.between(least, most);
         faces.is_some_and(|(least, greatest)| {
             is_covered(ctx, product, least) || (greatest != least && is_covered(ctx, product, greatest))
         })

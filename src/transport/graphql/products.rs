@@ -46,6 +46,8 @@ pub struct Stock {
     availability: Availability,
     /// Codes in our own stock right now; for a range product over all face values. What vendors deliver on demand is not counted.
     available: i32,
+    /// Whether vendors deliver the product on demand, beside what is in our own stock: then more may be had than `available`. Judged as `availability` is.
+    on_demand: bool,
     /// The largest quantity that one order may ask for; 0 if the product is UNAVAILABLE.
     max_quantity: i32,
 }
@@ -174,6 +176,7 @@ impl Product {
         Stock {
             availability: snapshot.availability(&self.0).into(),
             available: int(snapshot.available(&self.0.id)),
+            on_demand: snapshot.on_demand(&self.0),
             max_quantity: snapshot.max_quantity(&self.0),
         }
     }

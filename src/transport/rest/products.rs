@@ -61,6 +61,7 @@ struct RequiredInput {
 struct Stock {
     availability: Availability,
     available: i64,
+    on_demand: bool,
     max_quantity: i32,
 }
 
@@ -132,6 +133,7 @@ impl<'a> Product<'a> {
             stock: Stock {
                 availability: snapshot.availability(product),
                 available: snapshot.available(&product.id).max(0),
+                on_demand: snapshot.on_demand(product),
                 max_quantity: snapshot.max_quantity(product),
             },
             price: Price::of(ctx, product, product.least_face_value(), currency),

@@ -58,6 +58,11 @@ struct RequiredInput {
 #[derive(Deserialize)]
 struct Stock {
     available: i64,
+    /// Whether its own vendors deliver more; one of an earlier version does not tell.
+    #[serde(default)]
+    on_demand: bool,
+    /// Of one order; 0 of what cannot be ordered at present.
+    max_quantity: i32,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +86,7 @@ impl Octopus {
         let answer = self.ask_listing(&behind(path, from.as_deref())).await?;
         let page: Page<&RawValue> = read(&answer)?;
         let items = page.data.into_iter().map(|row| listed(row, self.currency)).collect();
-        Ok(Part { items, next: page.next_cursor, total: None })
+        Ok(Part { items, next: page.next_cursor, total: None, bytes: answer.body.len() })
     }
 }
 
@@ -110,8 +115,10 @@ fn item(product: Product, price: Price, currency: Currency) -> Option<CatalogIte
             (faces, CostRule { currency, factor: price.factor, fee_micros: rounded_micros(price.fee)? })
         }
     };
-    // What is not in stock there may still be had from its own vendors: then it does not say how many there are.
-    let available = (product.stock.available > 0 || !product.orderable).then_some(product.stock.available);
+    // What its own vendors deliver is not counted there: of what can be ordered, its stock is all only if they deliver nothing.
+    let stock = product.stock;
+    let is_all = !product.orderable || (stock.available > 0 && !stock.on_demand);
+    let available = is_all.then_some(stock.available);
     Some(CatalogItem {
         vendor_sku: product.id,
         name: product.name,
@@ -125,6 +132,7 @@ fn item(product: Product, price: Price, currency: Currency) -> Option<CatalogIte
         recipient: product.required_inputs.first().map(|input| input.kind),
         redemption_instructions: product.redemption_instructions,
         available,
+        max_quantity: Some(stock.max_quantity).filter(|most| *most > 0),
         is_active: product.orderable,
     })
 }

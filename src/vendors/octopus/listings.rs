@@ -49,7 +49,7 @@ impl Octopus {
         let items = delivered.map(line).collect::<Option<Vec<_>>>();
         let items =
             items.ok_or_else(|| Trouble::Failed("an order of the statement cannot be counted".to_owned()))?;
-        Ok(Part { items, next: page.next_cursor, total: None })
+        Ok(Part { items, next: page.next_cursor, total: None, bytes: answer.body.len() })
     }
 
     /// What is available in the wallet of our account's currency; nothing is known without one.

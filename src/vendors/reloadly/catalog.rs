@@ -102,7 +102,8 @@ impl Reloadly {
         let items = page.content.iter().map(|row| listed(row));
         let is_last = page.is_last(number, PAGE_SIZE).map_err(|words| Trouble::Failed(words.to_owned()))?;
         let next = (!is_last).then(|| number.saturating_add(1).to_string());
-        Ok(Part { items: items.collect(), next, total: page.total_elements })
+        let items = items.collect();
+        Ok(Part { items, next, total: page.total_elements, bytes: answer.body.len() })
     }
 }
 
@@ -147,6 +148,7 @@ fn item(product: &Product<'_>) -> Result<CatalogItem, String> {
         recipient: None,
         redemption_instructions: product.redeem_instruction.as_ref().and_then(instructions),
         available: None,
+        max_quantity: None,
         is_active: product.status.as_deref().is_none_or(|status| status.eq_ignore_ascii_case("ACTIVE")),
     })
 }

@@ -48,11 +48,12 @@ impl Reloadly {
         // Times are told in whole seconds: a stretch begins with one.
         let start = Timestamp::from_micros(start.seconds().saturating_mul(1_000_000));
         let mut stretch = Stretch { start, end: None, now: self.now() };
-        let mut lines = Vec::new();
+        let (mut lines, mut bytes) = (Vec::new(), 0_usize);
         let mut number = 1;
         while number <= MOST_PAGES {
             let answer = told(self.ask(&Question::for_listing(&stretch.path(number))).await)?;
             let page: Page<'_> = decode(&answer).map_err(|doubt| Trouble::Failed(doubt.message))?;
+            bytes = bytes.saturating_add(answer.body.len());
             let is_many = number == 1 && page.total_elements.is_some_and(|total| total > MANY);
             if let Some(half) = is_many.then(|| stretch.half()).flatten() {
                 stretch = half;
@@ -64,7 +65,8 @@ impl Reloadly {
                 lines.extend(self.line(&row, &stretch)?);
             }
             if page.is_last(number, PAGE_SIZE).map_err(failed)? {
-                return Ok(part(lines, &stretch));
+                let next = stretch.end.map(|end| end.to_string());
+                return Ok(Part { items: in_order(lines), next, total: None, bytes });
             }
             number += 1;
         }
@@ -116,11 +118,11 @@ impl Stretch {
 }
 
 /// Oldest first, each once: while pages are read, new purchases may push others onto the next one.
-fn part(mut lines: Vec<StatementLine>, stretch: &Stretch) -> Part<StatementLine> {
+fn in_order(mut lines: Vec<StatementLine>) -> Vec<StatementLine> {
     let number = |line: &StatementLine| line.vendor_ref.parse::<u64>().unwrap_or(u64::MAX);
     lines.sort_by_key(|line| (line.at, number(line)));
     lines.dedup_by(|later, earlier| later.vendor_ref == earlier.vendor_ref);
-    Part { items: lines, next: stretch.end.map(|end| end.to_string()), total: None }
+    lines
 }
 
 /// An instant as the filters take it, `yyyy-MM-dd HH:mm:ss`, fit for an address.

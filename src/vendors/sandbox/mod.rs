@@ -176,7 +176,7 @@ impl Vendor for Sandbox {
             let told: Statement = decode(&answer)?;
             let items = told.purchases.into_iter().map(Line::read).collect::<Option<_>>();
             let items = items.ok_or_else(|| failed("a line of the statement is none that can be"))?;
-            Ok(Part { items, next: told.next, total: None })
+            Ok(Part { items, next: told.next, total: None, bytes: answer.body.len() })
         })
     }
 
@@ -186,7 +186,7 @@ impl Vendor for Sandbox {
             let answer = reply::listing(self.get(&path, LISTING_BYTES).await)?;
             let told: Products<'_> = decode(&answer)?;
             let items = told.products.into_iter().map(listed).collect();
-            Ok(Part { items, next: told.next, total: Some(told.total) })
+            Ok(Part { items, next: told.next, total: Some(told.total), bytes: answer.body.len() })
         })
     }
 

@@ -328,6 +328,7 @@ impl Product {
             recipient: self.recipient,
             redemption_instructions: None,
             available: Some(self.available),
+            max_quantity: None,
             is_active: true,
         })
     }

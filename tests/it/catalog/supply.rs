@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{ids, product, products};
 use crate::orders::order;
 use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::{EURO_20, STEAM_50, TOPUP_FIXED, TOPUP_RANGE, stock_csv};
+use crate::support::catalog::{EURO_20, STEAM_50, TOPUP_FIXED, TOPUP_RANGE, YEN_1000, stock_csv};
 use crate::support::poll::until;
 use crate::support::vendor::TestVendor;
 
@@ -69,8 +69,15 @@ both_databases! {
         assert_eq!(shown.at("product.orderable"), true);
         assert!(is_listed(&partner, EURO_20).await && is_listed(&partner, TOPUP_FIXED).await);
         assert_eq!(product(&partner, STEAM_50).await.text("product.stock.availability"), "IN_STOCK");
+        // What is in stock may be had beyond it.
+        for (sku, on_demand) in [(STEAM_50, true), (YEN_1000, false)] {
+            let document = "query($id: ID!) { product(id: $id) { stock { availability onDemand } } }";
+            let shown = partner.graphql(document, json!({ "id": sku })).await;
+            assert_eq!(shown.at("product.stock"), &json!({ "availability": "IN_STOCK", "onDemand": on_demand }));
+        }
         let one = partner.rest(Method::GET, &format!("/api/v1/products/{EURO_20}"), &Value::Null).await;
-        assert_eq!(one.body["stock"], json!({ "availability": "ON_DEMAND", "available": 0, "max_quantity": 1000 }));
+        assert_eq!(one.body["stock"], json!({ "availability": "ON_DEMAND", "available": 0, "on_demand": true,
+            "max_quantity": 1000 }));
         assert_eq!(one.body["orderable"], true);
         assert_eq!(place(&partner, EURO_20, "bought").await, json!([]));
         // Own codes go first.

@@ -15,7 +15,7 @@ const NEW: &str = "acme.acme_25.25.00-usd";
 
 async fn acme(app: &TestApp) -> TestVendor {
     app.meet_the_machine();
-    let lines = ["acme_25,Acme Games,Acme Card 25 USD,25", "steam_wallet_50_usd,Steam,Steam 50,50"];
+    let lines = ["acme_25,Acme Games,Acme Card 25 USD,25", "steam_wallet_50_usd,Steam Wallet,Steam 50,50"];
     TestVendor::with_catalog(app, "acme", &lines.map(str::to_owned)).await
 }
 
@@ -144,13 +144,16 @@ both_databases! {
     async fn what_the_operator_says_of_an_offer_and_a_product_stays(app: SmallCatalog) {
         let vendor = acme(&app).await;
         sync(&app).await;
-        let columns = "product,vendor_sku,cost_currency,cost_factor,priority,max_quantity,status";
-        write(&app, "paused.csv", &format!("{columns}\n{NEW},acme_25,USD,0.92,7,3,paused\n"));
-        run(&app, "offers import acme paused.csv", &[]).await.expect_code(0);
+        let columns = "product,vendor_sku,cost_currency,cost_factor,priority,max_quantity,min_face_value,max_face_value,available,status";
+        let import = async |status: &str| {
+            write(&app, "said.csv", &format!("{columns}\n{NEW},acme_25,USD,0.92,7,3,20,30,2,{status}\n"));
+            run(&app, "offers import acme said.csv", &[]).await.expect_code(0);
+        };
+        import("paused").await;
         app.database.execute(&format!("UPDATE products SET max_quantity = 2, redemption_instructions = 'ours' WHERE id = '{NEW}'")).await;
         let standing = async || {
-            let sql = "SELECT o.status || ' ' || o.priority || ' ' || o.max_quantity || ' ' || p.max_quantity || ' ' ||
-                p.redemption_instructions || ' ' || p.status AS line FROM offers o JOIN products p ON p.id = o.product_id
+            let sql = "SELECT o.status || ' ' || o.priority || ' ' || o.max_quantity || ' ' || o.min_face_minor || ' ' ||
+                o.max_face_minor || ' ' || o.available || ' ' || p.max_quantity || ' ' || p.redemption_instructions || ' ' || p.status AS line FROM offers o JOIN products p ON p.id = o.product_id
                 WHERE o.vendor_sku = 'acme_25'";
             app.database.texts(sql).await
         };
@@ -158,11 +161,93 @@ both_databases! {
             let amendment = Amendment { withdrawn: Some(withdrawn), factor: Some(factor.parse().unwrap()) };
             assert!(vendor.simulator.amend("acme_25", amendment));
             sync(&app).await;
-            assert_eq!(standing().await, ["PAUSED 7 3 2 ours ACTIVE"]);
+            assert_eq!(standing().await, ["PAUSED 7 3 2000 3000 2 2 ours ACTIVE"]);
         }
         let factors = format!("SELECT factor AS line FROM offer_costs WHERE product_id = '{NEW}' ORDER BY since");
         assert_eq!(app.database.texts(&factors).await, ["0.92", "0.8", "0.7"]);
         assert_eq!(app.database.number("SELECT count(*) FROM price_rules").await, 0);
+        // The vendor says that it has a million; the operator believes in two.
+        import("active").await;
+        sync(&app).await;
+        app.database.execute(&format!("UPDATE products SET max_quantity = 9 WHERE id = '{NEW}'")).await;
+        app.database.execute("UPDATE versions SET version = version + 1 WHERE subject = 'catalog'").await;
+        catalog::refresh_catalog(&app.deps).await.unwrap();
+        let partner = app.partner().await;
+        for (quantity, refused) in [(3, true), (2, false)] {
+            let mut wanted = input(NEW, quantity, &format!("all-{quantity}"));
+            wanted["failurePolicy"] = json!("ALL_OR_NOTHING");
+            let answer = order(&partner, wanted).await;
+            if refused {
+                answer.expect_user_errors("createOrder", &[("OUT_OF_STOCK", "input.quantity")]);
+            } else {
+                answer.payload("createOrder");
+            }
+        }
+        assert_eq!(end(&app, &partner, "all-2").await.text("order.status"), "DELIVERED");
+    }
+
+    /// A misplaced point would win every route, and sell everything below what it costs.
+    async fn a_cost_that_plunges_is_held_until_a_person_accepts_it(app: SmallCatalog) {
+        let vendor = acme(&app).await;
+        sync(&app).await;
+        let costs = async || {
+            let sql = format!("SELECT factor AS line FROM offer_costs WHERE product_id = '{NEW}' ORDER BY since");
+            app.database.texts(&sql).await
+        };
+        let costing = |factor: &str| {
+            let amendment = Amendment { factor: Some(factor.parse().unwrap()), ..Amendment::default() };
+            assert!(vendor.simulator.amend("acme_25", amendment));
+        };
+        costing("0.0092");
+        for _ in 0..2 {
+            let ended = run(&app, "vendor sync --json acme", &[]).await.expect_code(1);
+            let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+            assert_eq!(report[0]["held"], json!([{ "product": NEW, "vendor_sku": "acme_25", "face_value": "25.00 USD",
+                "before": "23 USD", "after": "0.23 USD" }]));
+            assert_eq!((&report[0]["changed"], &report[0]["unchanged"]), (&json!(0), &json!(2)));
+            let doubt = "1 of its costs fell by more than half, or are in another currency, and stay as they were: `octopus vendor \
+                sync` names them";
+            assert!(ended.stderr.contains(&format!("acme: {doubt}")), "{}", ended.stderr);
+            assert_eq!(run(&app, "vendor list --json", &[]).await.json()[0]["sync_failure"], doubt);
+        }
+        assert_eq!(costs().await, ["0.92"]);
+        let text = run(&app, "vendor list", &[]).await.expect_code(0).stdout;
+        assert!(text.contains("\n  not all of it is believed: 1 of its costs fell"), "{text}");
+        let text = run(&app, "vendor sync acme", &[]).await.expect_code(1).stdout;
+        let line = format!("\n  {NEW} (acme_25) at 25.00 USD costs 23 USD, and would cost 0.23 USD: it stays as it was");
+        assert!(text.contains(&line), "{text}");
+        // Half is believed, and so is any rise.
+        for factor in ["0.46", "1.5"] {
+            costing(factor);
+            assert_eq!(sync(&app).await["held"], json!([]));
+        }
+        costing("0.1");
+        write(&app, "true.csv", &format!("product,vendor_sku,cost_currency,cost_factor\n{NEW},acme_25,USD,0.1\n"));
+        run(&app, "offers import acme true.csv", &[]).await.expect_code(0);
+        assert_eq!(sync(&app).await["held"], json!([]));
+        assert_eq!(costs().await, ["0.92", "0.46", "1.5", "0.1"]);
+        assert_eq!(run(&app, "vendor list --json", &[]).await.json()[0]["sync_failure"], Value::Null);
+    }
+
+    async fn of_many_vendors_one_that_fails_keeps_no_other_from_being_read(app: SmallCatalog) {
+        let down = acme(&app).await;
+        let broken = TestVendor::open(&app, "broken").await;
+        let good = TestVendor::with_catalog(&app, "good", &["good_5,Acme Games,Good 5,5".to_owned()]).await;
+        let broken_options = format!("UPDATE vendors SET options = '[]' WHERE id = '{}'", broken.row.id);
+        app.database.execute(&broken_options).await;
+        for question in [Question::Products, Question::Statement] {
+            down.simulator.play(question, None, Some("down")).unwrap();
+        }
+        for (command, listing) in [("vendor sync", "catalog"), ("vendor reconcile", "statement")] {
+            let ended = run(&app, &format!("{command} --json"), &[]).await.expect_code(1);
+            let reports: Value = serde_json::from_str(&ended.stdout).unwrap();
+            assert_eq!((reports.as_array().unwrap().len(), &reports[0]["vendor"]), (1, &json!("good")), "{ended:?}");
+            let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+            let message = told["message"].as_str().unwrap();
+            assert!(message.contains(&format!("acme: the {listing} cannot be read: ")), "{message}");
+            assert!(message.contains("broken: the vendor is not open in this process: `octopus vendor list` says why"), "{message}");
+        }
+        drop(good);
     }
 
     async fn an_offer_of_the_operator_says_which_product_an_item_is(app: SmallCatalog) {
@@ -171,7 +256,7 @@ both_databases! {
         run(&app, "offers import acme mapping.csv", &[]).await.expect_code(0);
         drop(vendor);
         // The same vendor with another catalog, at another address.
-        let lines = ["acme_50,Acme Games,Acme Card 50,50", "acme_9,,Without a brand,9", "steam_wallet_50_usd,Steam,Steam 50,50"];
+        let lines = ["acme_50,Acme Games,Acme Card 50,50", "acme_9,,Without a brand,9", "steam_wallet_50_usd,Steam Wallet,Steam 50,50"];
         let other = TestVendor::with_catalog(&app, "other", &lines.map(str::to_owned)).await;
         fulfillment::move_vendor(&app.system(), "acme", &other.row.base_url).await.unwrap();
         let report = sync(&app).await;
@@ -194,8 +279,8 @@ both_databases! {
             assert!(vendor.simulator.amend(&format!("acme_{n}"), Amendment { withdrawn: Some(true), ..Amendment::default() }));
         }
         let (_, message) = told(run(&app, "vendor sync --json acme", &[]).await, 1);
-        assert_eq!(message, "acme: 13 of 24 offers are not listed any more; nothing was changed: if that is true, run `octopus \
-            vendor sync --allow-vanishing`");
+        assert_eq!(message, "acme: 13 of 24 offers are not listed any more, or cannot be read; nothing was changed: if that is \
+            true, run `octopus vendor sync --allow-vanishing`");
         assert_eq!((offers(&app).await, written(&app).await), before);
         let report = run(&app, "vendor sync --json --allow-vanishing acme", &[]).await.json();
         assert_eq!(report[0]["vanished"].as_array().unwrap().len(), 13);

@@ -206,7 +206,7 @@ both_databases! {
         assert_eq!(bad, [
             (3, twice.as_str()),
             (4, "there is no product \"none\""),
-            (5, "vendor_sku must have 1 to 200 bytes"),
+            (5, "vendor_sku must have 1 to 200 bytes, and no control characters"),
             (6, "cost_currency must be an active ISO 4217 code, such as USD"),
             (7, "cost_factor or cost_fee must say what a unit costs"),
             (8, "cost_factor must not be negative, nor have more than 18 digits behind the point"),
@@ -214,6 +214,16 @@ both_databases! {
             (10, "status must be active or paused"),
             (11, "it has another number of fields than the heading, or is not UTF-8"),
         ]);
+        for (fee, reason) in [
+            ("1000000000.000001", "cost_fee must be a billion at most"),
+            ("99999999999999999999", "cost_fee must be a billion at most"),
+            ("0.0000001", "cost_fee must have six digits behind the point at most"),
+        ] {
+            write(&app, "fee.csv", &format!("product,vendor_sku,cost_currency,cost_fee\n{EURO_20},E-20,EUR,{fee}\n"));
+            let ended = run(&app, "offers import --json ours fee.csv", &[]).await.expect_code(3);
+            let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+            assert_eq!(told["bad"], json!([{ "line": 2, "reason": reason }]), "{told}");
+        }
         for (heading, reason) in [
             ("product,vendor_sku,cost_currency,colour", "there is no column \"colour\"; there are product, vendor_sku, \
                 cost_currency, cost_factor, cost_fee, priority, min_face_value, max_face_value, max_quantity, available, status"),

@@ -32,6 +32,7 @@ pub mod app;
 pub mod catalog;
 pub mod client;
 pub mod database;
+pub mod listings;
 pub mod poll;
 pub mod process;
 pub mod seed;

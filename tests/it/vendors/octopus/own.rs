@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use super::proxy::Proxy;
 use super::{open, request, unit_micros};
 use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::{RANGE_USD, STEAM_50, stock_csv};
+use crate::support::catalog::{EURO_20, RANGE_USD, STEAM_50, YEN_1000, stock_csv};
+use crate::support::poll;
+use crate::support::vendor::TestVendor;
 use crate::vendors::contract::{delivered, refused, sighted, statement};
 
 /// The adapter on the first partner's account, straight at the server.
@@ -109,9 +111,22 @@ both_databases! {
             }
         }
         let steam = items.iter().find(|item| item.vendor_sku == STEAM_50).unwrap();
+        assert_eq!(steam.max_quantity, Some(1_000));
         assert_eq!((steam.available, steam.country.as_deref(), &*steam.brand), (Some(200), Some("US"), "Steam Wallet"));
         let topup = items.iter().find(|item| item.delivery == DeliveryKind::Topup).unwrap();
         assert!(topup.recipient.is_some() && !topup.is_active && topup.available == Some(0), "{topup:?}");
+    }
+
+    async fn its_stock_is_all_that_it_has_only_if_nobody_sells_it_more(app: SmallCatalog) {
+        let behind = TestVendor::open(&app, "behind").await;
+        behind.sell(&app, &[(STEAM_50, "sandbox_ok"), (EURO_20, "sandbox_ok")]).await;
+        let vendor = straight(&app);
+        let told = async |sku: &str| {
+            let items = everything(&*vendor).await;
+            items.into_iter().find(|item| item.vendor_sku == sku).unwrap().available
+        };
+        poll::until_true("it is sold on demand", async || told(EURO_20).await.is_none()).await;
+        assert_eq!((told(STEAM_50).await, told(YEN_1000).await), (None, Some(50)));
     }
 
     async fn the_price_of_another_currency_is_told_with_the_line_that_it_lies_on(app: SmallCatalog) {

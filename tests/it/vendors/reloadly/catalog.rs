@@ -25,6 +25,7 @@ fn item(product: &Product, faces: Faces, factor: &str, fee_micros: i64) -> Catal
         recipient: None,
         redemption_instructions: Some("Enter the code.".to_owned()),
         available: None,
+        max_quantity: None,
         is_active: true,
     }
 }
@@ -56,6 +57,7 @@ async fn the_catalog_is_told_page_by_page() {
             ],
             next: None,
             total: Some(204),
+            bytes: second.bytes,
         }
     );
     let lines: Vec<String> = stage.replica.seen("GET /products").into_iter().map(|seen| seen.line).collect();

@@ -38,6 +38,7 @@ async fn each_status_means_what_is_documented() {
         ("FAILED", Some("0.00000"), "Refused"),
         ("ON_HOLD", None, "Unclear"),
         ("", None, "Unclear"),
+        ("\\u001b[2J", None, "Unclear"),
     ] {
         for spelled in ["balanceInfo", "balaneInfo"] {
             stage.replica.books.lock().unwrap().balance_info = spelled;
@@ -53,7 +54,10 @@ async fn each_status_means_what_is_documented() {
                     assert_eq!(refusal.message, "transaction 79965 failed, and cost nothing");
                 }
                 Sighting::Pending { vendor_ref } => assert_eq!(vendor_ref.as_deref(), Some("79965")),
-                Sighting::Unclear(doubt) => assert_eq!(doubt.vendor_ref.as_deref(), Some("79965")),
+                Sighting::Unclear(doubt) => {
+                    assert_eq!(doubt.vendor_ref.as_deref(), Some("79965"));
+                    assert!(!doubt.message.contains(char::is_control), "{doubt:?}");
+                }
                 Sighting::NotFound => panic!("it is there"),
             }
         }

@@ -26,6 +26,7 @@ fn item(vendor_sku: &str, faces: Faces) -> CatalogItem {
         recipient: None,
         redemption_instructions: None,
         available: None,
+        max_quantity: None,
         is_active: true,
     }
 }
