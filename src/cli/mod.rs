@@ -37,6 +37,7 @@ pub mod serve;
 mod settings;
 pub mod stock;
 pub mod vendor;
+mod vendor_balance;
 mod vendor_reconcile;
 pub mod vendor_sim;
 mod vendor_sync;

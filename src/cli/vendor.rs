@@ -13,7 +13,7 @@ use entity::timestamp::Timestamp;
 use entity::{vendor_health, vendors};
 use serde_json::{Value, json};
 
-use super::{CliError, answer, vendor_reconcile, vendor_sync};
+use super::{CliError, answer, vendor_balance, vendor_reconcile, vendor_sync};
 use crate::ctx::{Ctx, Deps};
 use crate::domain::fulfillment::{self, AddVendor, LastReading, Live, Retention, Secret, Vanishing};
 
@@ -41,6 +41,11 @@ pub enum VendorCommand {
         /// Believe a listing that lacks more than half of what was sold, or has it in a form that cannot be read
         #[arg(long)]
         allow_vanishing: bool,
+    },
+    /// Ask vendors what our accounts there hold
+    Balance {
+        /// Its name, or its id (vnd_…); every vendor if absent
+        vendor: Option<String>,
     },
     /// Choose how the codes are kept that a vendor delivers from now on
     Retention {
@@ -137,6 +142,7 @@ pub async fn run(deps: Arc<Deps>, command: VendorCommand, json: bool) -> Result<
         VendorCommand::Retention { vendor, retention } => {
             set_retention(&ctx, &vendor, retention, json).await?
         }
+        VendorCommand::Balance { vendor } => vendor_balance::run(&ctx, vendor.as_deref(), json).await?,
         VendorCommand::Reconcile { vendor, since } => {
             vendor_reconcile::run(&ctx, vendor.as_deref(), since, json).await?;
         }

@@ -10,6 +10,7 @@
 
 mod adapter;
 mod allowance;
+mod balance;
 mod calls;
 mod ending;
 mod hints;
@@ -46,6 +47,7 @@ mod workers;
 
 pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
+pub use balance::{BalanceRefusal, balance};
 pub use calls::{Fact, Finding, Learnt, call_of, look, put_off, recall, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use hints::{HintRefusal, take_hint};

@@ -115,6 +115,22 @@ both_databases! {
         drop(vendor);
     }
 
+    async fn what_our_accounts_hold_is_told_and_one_that_does_not_keeps_no_other_from_it(app: SmallCatalog) {
+        app.meet_the_machine();
+        let nothing = run(&app, "vendor balance --json", &[]).await.json();
+        assert_eq!(nothing, json!([]));
+        let vendor = TestVendor::open(&app, "acme").await;
+        let told = run(&app, "vendor balance --json acme", &[]).await.json();
+        assert_eq!((&told[0]["vendor"], &told[0]["vendor_id"]), (&json!("acme"), &json!(vendor.row.id)));
+        let (balance, currency) = (told[0]["balance"].as_str().unwrap(), told[0]["currency"].as_str().unwrap());
+        let text = run(&app, "vendor balance", &[]).await.expect_code(0).stdout;
+        assert_eq!(text.trim(), format!("acme  {balance} {currency}"));
+        add(&app, "aaa-nobody").await;
+        let some = run(&app, "vendor balance", &[]).await.expect_code(1);
+        assert_eq!(some.stdout, text);
+        assert!(some.stderr.contains("aaa-nobody: "), "{}", some.stderr);
+    }
+
     async fn how_a_vendors_codes_are_kept_is_chosen_and_changed_and_on_record(app: SmallCatalog) {
         app.meet_the_machine();
         assert_eq!(add(&app, "ours").await["retention"], "store");
