@@ -58,7 +58,10 @@ pub async fn tend_once(deps: &Arc<Deps>) -> Result<Vec<ReconcileReport>, Problem
             Ok(report) => read.push(report),
             // What cannot be read is logged and written down where it failed.
             Err(Failure::Refused(_)) => {}
-            Err(Failure::Problem(problem)) => return Err(problem),
+            // The other vendors' statements do not wait with it.
+            Err(Failure::Problem(problem)) => {
+                tracing::warn!(%problem, %vendor, "a vendor's statement could not be looked after; it is tried again");
+            }
         }
     }
     Ok(read)
