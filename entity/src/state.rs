@@ -305,7 +305,7 @@ states! {
         Review = "REVIEW",
         /// A fact: it was made.
         Delivered = "DELIVERED",
-        /// A fact: it was refused.
+        /// It was refused, by its vendor's word or a person's.
         Refused = "REFUSED",
         /// The vendor never knew it, beyond its settle window.
         NotExecuted = "NOT_EXECUTED",

@@ -8,12 +8,15 @@ use sea_orm_migration::prelude::{DbErr, SchemaManager};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
 /// Runs statements, each with the engine's own words in place of `{text}`, `{bytes}` and `{hot}` (room on each page for rows
-/// that are updated all the time). A statement `postgres: …` stands on PostgreSQL alone.
+/// that are updated all the time). A statement `postgres: …` or `sqlite: …` stands on that engine alone.
 ///
 /// Guards of rows, by triggers that every writer meets:
 /// - `immutable table`: no row is ever changed or removed;
 /// - `frozen table when condition`: not once its columns, as `OLD.column`, say so;
 /// - `frozen table (columns) when condition`: the same, but only these columns are kept from change;
+/// - `ended table (columns) when condition`: beside `frozen`, keeps more columns from change, by `OLD.column` and `NEW.column`;
+/// - `barred table (columns) when condition while condition`: no change of these columns to what the first condition says, as long
+///   as the second one is true, which may look elsewhere;
 /// - `kept table while condition`: no row is ever changed, nor removed while the condition holds, which may look elsewhere;
 /// - `child table (column) of parent (key)`: no row goes in without its parent. It stands for a foreign key to rows that are
 ///   never removed, where rows go in by the hundred: PostgreSQL asks once a statement, not once a row.
@@ -26,10 +29,13 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
         let expanded = match statement.split_once(' ') {
             Some(("immutable", table)) => frozen(backend, table, "TRUE"),
             Some(("frozen", guard)) => guarded(guard, "when", |rows, when| frozen(backend, rows, when))?,
+            Some(("ended", guard)) => guarded(guard, "when", |rows, when| ended(backend, rows, when))?,
+            Some(("barred", guard)) => barred(backend, guard)?,
             Some(("kept", guard)) => guarded(guard, "while", |table, so_long| kept(backend, table, so_long))?,
             Some(("child", relation)) => no_orphans(backend, relation)?,
             Some(("postgres:", rest)) if backend == DbBackend::Postgres => vec![rest.to_owned()],
-            Some(("postgres:", _)) => Vec::new(),
+            Some(("sqlite:", rest)) if backend != DbBackend::Postgres => vec![rest.to_owned()],
+            Some(("postgres:" | "sqlite:", _)) => Vec::new(),
             _ => vec![words(backend, statement)],
         };
         for one in expanded {
@@ -61,16 +67,57 @@ fn guarded(
 
 /// Refuses changes and removals of the rows of which the condition is true; where columns are named, changes of those alone.
 fn frozen(backend: DbBackend, rows: &str, condition: &str) -> Vec<String> {
-    let (table, change) = match rows.split_once(" (") {
-        Some((table, columns)) => (table, format!("UPDATE OF {}", columns.trim_end_matches(')'))),
-        None => (rows, "UPDATE".to_owned()),
-    };
+    let (table, change) = change_of(rows);
     let mut all = vec![
         refuse(backend, (table, "update"), &change, condition),
         refuse(backend, (table, "delete"), "DELETE", condition),
     ];
     all.extend(refuse_truncate(backend, table));
     all
+}
+
+/// A table, and the change of it, or of its columns where some are named.
+fn change_of(rows: &str) -> (&str, String) {
+    match rows.split_once(" (") {
+        Some((table, columns)) => (table, format!("UPDATE OF {}", columns.trim_end_matches(')'))),
+        None => (rows, "UPDATE".to_owned()),
+    }
+}
+
+/// Refuses changes of columns of rows that have ended.
+fn ended(backend: DbBackend, rows: &str, condition: &str) -> Vec<String> {
+    let (table, change) = change_of(rows);
+    vec![refuse(backend, (table, "reopening"), &change, condition)]
+}
+
+/// Refuses changes to something while a condition that looks elsewhere is true.
+fn barred(backend: DbBackend, guard: &str) -> Result<Vec<String>, DbErr> {
+    let (rows, when, so_long) = guard
+        .split_once(" when ")
+        .and_then(|(rows, conditions)| {
+            conditions.split_once(" while ").map(|(when, so_long)| (rows, when, so_long))
+        })
+        .ok_or_else(|| DbErr::Migration(format!("a guard without `when` and `while`: {guard}")))?;
+    let (table, change) = change_of(rows.trim_end());
+    Ok(match backend {
+        // The WHEN of PostgreSQL's triggers sees the row alone: a function of its own looks elsewhere.
+        DbBackend::Postgres => vec![
+            format!(
+                "CREATE FUNCTION {table}_no_early_end() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF {so_long} THEN RAISE EXCEPTION '% do not end so early', TG_TABLE_NAME
+                    USING ERRCODE = 'restrict_violation';
+                 END IF; RETURN NEW; END $$"
+            ),
+            format!(
+                "CREATE TRIGGER {table}_no_early_end BEFORE {change} ON {table} \
+                 FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {table}_no_early_end()"
+            ),
+        ],
+        _ => vec![format!(
+            "CREATE TRIGGER {table}_no_early_end BEFORE {change} ON {table} WHEN ({when}) AND ({so_long}) BEGIN \
+             SELECT RAISE(ABORT, '{table} do not end so early'); END"
+        )],
+    })
 }
 
 /// Refuses every change, and removals while the condition is true.

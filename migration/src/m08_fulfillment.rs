@@ -1,8 +1,9 @@
 //! Fulfillment: vendors, what they sell for how much, what was asked of them, and what they answered.
 //!
 //! A purchase is on record before a byte of it leaves, and names the units that it is for (`attempts`): a unit has one open
-//! attempt at most, by an index. What was decided about a purchase stays: rows that have ended are frozen but for what is
-//! learnt of them later (a success after all, which becomes stock), and the log of calls is append-only.
+//! attempt at most, by an index, which is of the unit's own order. What a purchase is never changes, and what was decided about it
+//! stays: rows that have ended are frozen, but that a success may be learnt of them later, which becomes stock. No unit ends while
+//! a purchase for it is open, and the log of calls is append-only.
 //!
 //! `vendor_limits` is one small row a vendor: whoever opens purchases locks it, so that rate and concurrency hold across
 //! processes. `vendor_health` has a row a vendor (product '') and one for each product that fails by itself.
@@ -106,7 +107,7 @@ crate::dialect::migration! {
             not_found_since BIGINT,
             vendor_ref {text},
             delivered_quantity INTEGER NOT NULL CHECK (delivered_quantity >= 0),
-            cost_micros BIGINT CHECK (cost_micros >= 0),
+            cost_micros BIGINT,
             refusal {text},
             message {text},
             ended_by {text} CHECK (ended_by IN ('ANSWER', 'LOOK', 'DECISION', 'STATEMENT')),
@@ -115,36 +116,49 @@ crate::dialect::migration! {
             next_at BIGINT,
             resolves_by BIGINT NOT NULL,
             ended_at BIGINT,
+            CONSTRAINT purchases_by_order UNIQUE (order_id, id),
             FOREIGN KEY (partner_id, order_id) REFERENCES orders (partner_id, id),
             CHECK ((state IN ('DELIVERED', 'REFUSED', 'NOT_EXECUTED')) = (ended_at IS NOT NULL)),
             CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
             CHECK ((state = 'DELIVERED') = (cost_micros IS NOT NULL)),
+            CONSTRAINT purchases_cost_at_most_a_billion_a_unit
+                CHECK (cost_micros BETWEEN 0 AND 1000000000000000 * quantity),
+            CHECK (state <> 'REFUSED' OR refusal IS NOT NULL),
             CHECK (delivered_quantity <= quantity),
             CHECK (state = 'DELIVERED' OR delivered_quantity = 0)
         ){hot}",
         "CREATE INDEX purchases_due ON purchases (next_at, id) WHERE next_at IS NOT NULL",
         "CREATE INDEX purchases_open ON purchases (vendor_id, state, id) WHERE ended_at IS NULL",
-        "CREATE INDEX purchases_by_order ON purchases (order_id, id)",
+        "CREATE INDEX purchases_under_way ON purchases (vendor_id, worker_id) WHERE worker_id IS NOT NULL",
         "CREATE INDEX purchases_by_vendor ON purchases (vendor_id, created_at, id)",
         "frozen purchases (id, our_ref, vendor_id, product_id, vendor_sku, partner_id, order_id, quantity, face_minor,
-            face_currency, expected_cost_micros, highest_cost_micros, cost_currency, route, state, vendor_ref, delivered_quantity, cost_micros,
-            refusal, created_at, ended_by, ended_at) when OLD.state IN ('DELIVERED', 'REFUSED')",
+            face_currency, expected_cost_micros, highest_cost_micros, cost_currency, route, created_at) when TRUE",
+        "ended purchases (state, vendor_ref, delivered_quantity, cost_micros, refusal, ended_by, ended_at)
+            when OLD.state = 'DELIVERED' OR (OLD.ended_at IS NOT NULL AND NEW.state <> 'DELIVERED' AND (NEW.state <> OLD.state
+                OR NEW.refusal IS DISTINCT FROM OLD.refusal OR NEW.ended_by IS DISTINCT FROM OLD.ended_by
+                OR NEW.ended_at IS DISTINCT FROM OLD.ended_at))",
         "CREATE TABLE attempts (
             order_id {text} NOT NULL,
             unit_index INTEGER NOT NULL,
             number INTEGER NOT NULL CHECK (number >= 1),
-            purchase_id {text} NOT NULL REFERENCES purchases (id),
+            purchase_id {text} NOT NULL,
             outcome {text} CHECK (outcome IN ('DELIVERED', 'REFUSED', 'NOT_EXECUTED', 'ANOMALY', 'SURPLUS')),
             opened_at BIGINT NOT NULL,
             ended_at BIGINT,
             PRIMARY KEY (order_id, unit_index, number),
             FOREIGN KEY (order_id, unit_index) REFERENCES order_units (order_id, unit_index),
+            CONSTRAINT attempts_of_their_order FOREIGN KEY (order_id, purchase_id) REFERENCES purchases (order_id, id),
             CHECK ((outcome IS NULL) = (ended_at IS NULL))
         ){hot}",
         "CREATE UNIQUE INDEX attempts_one_open ON attempts (order_id, unit_index) WHERE ended_at IS NULL",
         "CREATE UNIQUE INDEX attempts_one_delivers ON attempts (order_id, unit_index) WHERE outcome = 'DELIVERED'",
         "CREATE INDEX attempts_by_purchase ON attempts (purchase_id, unit_index)",
-        "frozen attempts when OLD.outcome IN ('DELIVERED', 'REFUSED', 'ANOMALY', 'SURPLUS')",
+        "frozen attempts (order_id, unit_index, number, purchase_id, opened_at) when TRUE",
+        "ended attempts (outcome, ended_at) when OLD.outcome IN ('DELIVERED', 'ANOMALY', 'SURPLUS')
+            OR (OLD.outcome IN ('REFUSED', 'NOT_EXECUTED') AND (NEW.outcome IS NULL OR NEW.outcome NOT IN ('ANOMALY', 'SURPLUS')
+                OR NEW.ended_at IS DISTINCT FROM OLD.ended_at))",
+        "barred order_units (status) when NEW.status IN ('DELIVERED', 'REFUNDED') while EXISTS (SELECT 1 FROM attempts a
+            WHERE a.order_id = NEW.order_id AND a.unit_index = NEW.unit_index AND a.ended_at IS NULL)",
         "CREATE TABLE purchase_calls (
             purchase_id {text} NOT NULL,
             n INTEGER NOT NULL CHECK (n >= 1),
@@ -177,6 +191,9 @@ crate::dialect::migration! {
         "DROP TABLE receipts",
         "DROP TABLE purchase_calls",
         "postgres: DROP FUNCTION purchase_calls_no_orphans()",
+        "postgres: DROP TRIGGER order_units_no_early_end ON order_units",
+        "postgres: DROP FUNCTION order_units_no_early_end()",
+        "sqlite: DROP TRIGGER order_units_no_early_end",
         "DROP TABLE attempts",
         "DROP TABLE purchases",
         "DROP TABLE workers",

@@ -2,7 +2,7 @@
 //!
 //! A line is a purchase as its vendor tells it, under the vendor's own name for it. What is owed for a line is what its vendor took:
 //! what was posted when the purchase was made, and the corrections that the line brought. A line without an end (`settled_at`)
-//! is of a purchase that is open here: what became of it is for its vendor to say when it is asked.
+//! is of a purchase that is not delivered here: what became of it is for its vendor to say when it is asked.
 //!
 //! `statement_turns` is one small row a vendor: whoever reads its statement has leased it.
 
@@ -25,7 +25,7 @@ crate::dialect::migration! {
             vendor_sku {text},
             purchase_id {text} REFERENCES purchases (id),
             quantity INTEGER NOT NULL CHECK (quantity >= 0),
-            cost_micros BIGINT NOT NULL CHECK (cost_micros BETWEEN 0 AND 1000000000000000),
+            cost_micros BIGINT NOT NULL,
             cost_currency {text} NOT NULL,
             at BIGINT NOT NULL,
             verdict {text} NOT NULL CHECK (verdict IN
@@ -33,10 +33,12 @@ crate::dialect::migration! {
             first_seen_at BIGINT NOT NULL,
             settled_at BIGINT,
             PRIMARY KEY (vendor_id, vendor_ref),
+            CONSTRAINT statement_lines_cost_at_most_a_billion_a_unit CHECK (cost_micros BETWEEN 0 AND 1000000000000000
+                * CASE WHEN quantity < 1 THEN 1 WHEN quantity > 1000 THEN 1000 ELSE quantity END),
             CHECK ((verdict = 'UNKNOWN_HERE') = (purchase_id IS NULL)),
             CHECK (settled_at IS NOT NULL OR verdict = 'NOT_DELIVERED_HERE')
         )",
-        "CREATE INDEX statement_lines_open ON statement_lines (vendor_id) WHERE settled_at IS NULL",
+        "CREATE INDEX statement_lines_undelivered ON statement_lines (vendor_id) WHERE verdict = 'NOT_DELIVERED_HERE'",
         "CREATE INDEX statement_lines_by_purchase ON statement_lines (purchase_id) WHERE purchase_id IS NOT NULL",
         "CREATE UNIQUE INDEX statement_lines_one_a_purchase ON statement_lines (purchase_id)
             WHERE verdict IN ('MATCHED', 'COST_DIFFERS', 'QUANTITY_DIFFERS', 'NOT_LISTED_THERE')",

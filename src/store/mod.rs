@@ -25,6 +25,6 @@ pub use rowset::{ColumnKind, Rows, bytes, insert, insertion, json, rowset};
 pub use statistics::learn;
 pub use transaction::{
     Repeatable, Transaction, begin, begin_snapshot, can_hold, database_clock, database_now, engine_clock,
-    expect_all, is_repeatable, statement, write,
+    expect_all, is_repeatable, lapsed, statement, write,
 };
 pub use versions::{Subject, bump, versions};

@@ -168,6 +168,12 @@ pub fn database_clock(deps: &Deps) -> String {
     fixed.map_or_else(|| engine_clock(deps.database.backend()).to_owned(), |fixed| fixed.micros().to_string())
 }
 
+/// The condition that an instant by a clock has come. One that lies farther ahead than any could was written while that clock was
+/// wrong, and counts as past.
+pub fn lapsed(instant: &str, clock: &str, longest_micros: i64) -> String {
+    format!("({instant} <= {clock} OR {instant} > {clock} + {longest_micros})")
+}
+
 /// Reads that clock.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::domain::fulfillment::{
-    Cost, Doubt, RefusalKind, Secret, TooMany, Trouble, VendorRefusal, plain_words,
+    Blame, Cost, Doubt, RefusalKind, Secret, TooMany, Trouble, VendorRefusal, plain_words,
 };
 use crate::outgoing::{Answer, CallFailure};
 
@@ -44,7 +44,14 @@ pub(super) fn sort(end: Result<Answer, CallFailure>) -> Reply {
         Err(CallFailure::NotSent(reason)) => {
             return Reply::TurnedAway(refusal(RefusalKind::Unreachable, &reason, None));
         }
-        Err(failure) => return Reply::Doubtful(unclear(None, failure.to_string())),
+        Err(failure) => {
+            // Where no answer came, it is not for what was asked.
+            let blame = match failure {
+                CallFailure::TooLarge(_) => Blame::Product,
+                _ => Blame::Vendor,
+            };
+            return Reply::Doubtful(Doubt { blame, ..unclear(None, failure.to_string()) });
+        }
     };
     let after = answer.retry_after_secs;
     match answer.status {
@@ -114,8 +121,8 @@ fn unclear(http_status: Option<u16>, message: impl Into<String>) -> Doubt {
 
 /// What is known of a purchase when the question about it was turned away: nothing.
 pub(super) fn not_looked_at(refusal: VendorRefusal) -> Doubt {
-    let too_many = too_many(&refusal);
-    Doubt { too_many, ..Doubt::saying(refusal.message) }
+    let (too_many, blame) = (too_many(&refusal), refusal.kind.blame());
+    Doubt { too_many, blame, ..Doubt::saying(refusal.message) }
 }
 
 fn too_many(refusal: &VendorRefusal) -> Option<TooMany> {

@@ -90,7 +90,7 @@ fn the_page_of_the_command_line_has_the_table_of_the_help() {
 type Case = (&'static str, i32, &'static str);
 
 /// In this order: some lean on what others made. The words are split at blanks.
-const CASES: [Case; 107] = [
+const CASES: [Case; 108] = [
     ("settings", 0, ""),
     ("settings --cost-per-second 0", 2, "USAGE"),
     ("schema", 0, ""),
@@ -196,6 +196,7 @@ const CASES: [Case; 107] = [
     ("replace-voucher nothing vch_00000000000000000000000000 --reason it --operator Ada", 3, "NOT_FOUND"),
     ("replace-voucher nothing 1 --reason it --operator Ada", 2, "USAGE"),
     ("work more", 2, "USAGE"),
+    ("vendor balance nobody", 3, "NOT_FOUND"),
     ("vendor reconcile nobody", 3, "NOT_FOUND"),
     ("vendor sync nobody", 3, "NOT_FOUND"),
     ("vendor sync only more", 2, "USAGE"),
@@ -376,6 +377,7 @@ fn the_table_has_every_command() {
         "attempts resolve",
         "refund-unit",
         "replace-voucher",
+        "vendor balance",
         "vendor reconcile",
         "vendor sync",
         "work",

@@ -1,9 +1,12 @@
 //! Units bought from vendors, through the endpoint: routes, outcomes, policies, and the books of both sides.
 //! Always true: at the end of a test no purchase is open, and vendors' books and ours agree.
 
+mod answers;
 mod bulk;
 mod catalogs;
 mod chained;
+mod contradictions;
+mod desk;
 mod fencing;
 mod goods;
 mod hints;

@@ -2,9 +2,9 @@
 //!
 //! What lives here: a vendor's one row of limits, what it leaves at this moment, and taking off it what is sent.
 //! What is always true: whatever is asked of a vendor is taken off its one rate under the lock of its row, whichever process
-//! asks. Look-ups have at most half of the rate, and purchases leave them that half while any is due, so that neither keeps
-//! the other waiting for ever. A call of several requests begins when one may be made; the others are owed by what comes after.
-//! The rate goes by the database engine's own clock, whatever a test makes of time: the vendor's does.
+//! asks. Look-ups have at most half of the rate, and purchases leave them that half and a line while any is due, so that neither
+//! keeps the other waiting for ever. A call of several requests begins when one may be made; the others are owed by what comes after.
+//! The rate goes by the database engine's own clock, whatever a test makes of time: the vendor's does. Workers' leases go by theirs.
 //! What is not here: what is asked (`sourcing.rs`, `turns.rs`).
 
 use std::time::Duration;
@@ -14,10 +14,16 @@ use entity::timestamp::Timestamp;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 
 use super::live::KnownVendor;
+use super::store;
+use crate::ctx::Deps;
 use crate::store::{Transaction, engine_clock, statement};
 
 /// How much slower than everything look-ups go.
 const LOOKS_SLOWER: i64 = 2;
+
+/// Nothing is owed, nor a vendor left alone, for longer than this, in microseconds: what lies farther ahead was written while the
+/// clock was wrong.
+pub(super) const FARTHEST_MICROS: i64 = 600_000_000;
 
 /// A rate: one request an interval, and at most so many at once after a rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,7 @@ impl Rate {
     }
 
     fn left(self, free_at: i64, present: i64) -> Left {
+        let free_at = if free_at > present.saturating_add(FARTHEST_MICROS) { 0 } else { free_at };
         let base = free_at.max(present.saturating_sub((self.burst - 1).saturating_mul(self.interval)));
         Left { rate: self, base, present }
     }
@@ -79,7 +86,11 @@ pub(super) struct Allowance {
 
 impl Allowance {
     /// Locks a vendor's limits.
-    pub(super) async fn lock(transaction: &Transaction, known: &KnownVendor) -> Result<Self, DbErr> {
+    pub(super) async fn lock(
+        deps: &Deps,
+        transaction: &Transaction,
+        known: &KnownVendor,
+    ) -> Result<Self, DbErr> {
         #[derive(FromQueryResult)]
         struct Row {
             free_at: i64,
@@ -101,7 +112,8 @@ impl Allowance {
             all: rate.left(row.free_at, row.present),
             looks: rate.of_looks().left(row.looks_free_at, row.present),
             // After the lock: a subquery beside FOR UPDATE would see what was before it.
-            free_lines: i64::from(known.row.concurrent_requests) - count_sending(transaction, vendor).await?,
+            free_lines: i64::from(known.row.concurrent_requests)
+                - store::count_under_way(deps, transaction, vendor).await?,
         })
     }
 
@@ -118,13 +130,13 @@ impl Allowance {
             && self.looks.requests() > 0
             && known.requests_of_look() > 0
             && is_look_due(transaction, known.row.id, now).await?;
-        let left = left - if is_owed { i64::from(known.requests_of_look()) } else { 0 };
-        Ok(narrowed(calls(left, requests).min(self.free_lines)))
+        let (owed, line) = if is_owed { (i64::from(known.requests_of_look()), 1) } else { (0, 0) };
+        Ok(narrowed(calls(left - owed, requests).min(self.free_lines - line)))
     }
 
     /// How many look-ups of so many requests each may be made now.
     pub(super) fn look_ups(self, requests: i32) -> i32 {
-        narrowed(calls(self.all.requests().min(self.looks.requests()), requests))
+        narrowed(calls(self.all.requests().min(self.looks.requests()), requests).min(self.free_lines))
     }
 
     /// How long it is until the next request may be made.
@@ -173,14 +185,6 @@ fn narrowed(calls: i64) -> i32 {
     i32::try_from(calls.max(0)).unwrap_or(i32::MAX)
 }
 
-async fn count_sending(transaction: &Transaction, vendor: VendorId) -> Result<i64, DbErr> {
-    let sql = "SELECT count(*) AS under_way FROM purchases
-         WHERE vendor_id = $1 AND state = 'SENDING' AND ended_at IS NULL";
-    let count = statement(transaction.get_database_backend(), sql, [vendor.to_string().into()]);
-    let row = transaction.query_one_raw(count).await?;
-    row.ok_or_else(|| DbErr::RecordNotFound("a count".to_owned()))?.try_get("", "under_way")
-}
-
 async fn is_look_due(transaction: &Transaction, vendor: VendorId, now: Timestamp) -> Result<bool, DbErr> {
     let sql = "SELECT 1 AS one FROM purchases WHERE vendor_id = $1 AND next_at <= $2 LIMIT 1";
     let values = [vendor.to_string().into(), now.micros().into()];
@@ -191,9 +195,12 @@ async fn is_look_due(transaction: &Transaction, vendor: VendorId, now: Timestamp
 /// Leaves a vendor alone for so many seconds, because it asked for it.
 pub(super) async fn rest(transaction: &Transaction, vendor: VendorId, secs: i64) -> Result<(), DbErr> {
     let backend = transaction.get_database_backend();
-    let until = format!("{} + $2", engine_clock(backend));
-    let sql =
-        format!("UPDATE vendor_limits SET free_at = {until} WHERE vendor_id = $1 AND free_at < {until}");
+    let clock = engine_clock(backend);
+    let until = format!("{clock} + $2");
+    let sql = format!(
+        "UPDATE vendor_limits SET free_at = {until}
+         WHERE vendor_id = $1 AND (free_at < {until} OR free_at > {clock} + {FARTHEST_MICROS})"
+    );
     let values = [vendor.to_string().into(), secs.saturating_mul(1_000_000).into()];
     transaction.execute_raw(statement(backend, sql, values)).await.map(drop)
 }
@@ -219,6 +226,14 @@ mod tests {
 
     fn rated(rate: Rate, free_at: i64, present: i64) -> i64 {
         rate.left(free_at, present).requests()
+    }
+
+    #[test]
+    fn what_was_written_while_the_clock_was_wrong_keeps_nobody_waiting() {
+        let rate = Rate::of(10);
+        assert_eq!(rated(rate, 5_000_000 + FARTHEST_MICROS, 5_000_000), 0);
+        assert_eq!(rated(rate, 5_000_001 + FARTHEST_MICROS, 5_000_000), 2);
+        assert_eq!(rated(rate, i64::MAX, 5_000_000), 2);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! What lives here: sending a purchase that is on record, asking what became of one, and writing down that nothing is known.
 //! What is always true: no transaction is open while a vendor is awaited; whatever is no fact leaves the purchase in doubt, with
 //! the instant at which the vendor is asked next; in the end a person decides, and the vendor is asked on.
-//! What is not here: what follows from a fact: that is orders', in the transaction that settles the units.
+//! What is not here: what an answer is worth (`answers.rs`); what follows from a fact: that is orders', in the transaction that
+//! settles the units.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,39 +15,25 @@ use entity::timestamp::Timestamp;
 use entity::{purchase_calls, purchases};
 
 use super::allowance;
+use super::answers::{self, Finding};
 use super::live::{KnownVendor, Live};
-use super::model::{Unfound, next_look, rest_secs};
+use super::model::{next_look, rest_secs};
 use super::pace;
 use super::store::{self, Suspension};
-use super::vendor::{
-    Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, Sighting, TooMany, VendorRefusal,
-};
+use super::vendor::{Blame, Doubt, Goods, PurchaseRequest, Recipient, Sighting, TooMany};
+use super::vendor_store;
 use crate::ctx::Deps;
 use crate::domain::vouchers::{Contents, Cost};
 use crate::problem::Problem;
 use crate::store::write;
 
-/// For how long a vendor is asked about a purchase that it never knew, for a success after all, in seconds.
+/// For how long a vendor is asked about a purchase that ended without its word, for a success after all, in seconds.
 const WATCHED_SECS: i64 = 172_800;
 /// The least between two such looks, in seconds.
 const WATCH_EVERY_SECS: i64 = 60;
 
 /// For how long who reads a code that a vendor keeps waits for its turn: readers never keep purchases waiting for longer.
 const READERS_WAIT: Duration = Duration::from_secs(2);
-
-/// The most that a purchase may cost, at scale 6: a billion, as much as one code.
-const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
-
-/// A fact about a purchase.
-#[derive(Debug)]
-pub enum Fact {
-    /// It was made.
-    Delivered(Delivery),
-    /// It was refused.
-    Refused(VendorRefusal),
-    /// The vendor never knew it.
-    NotExecuted,
-}
 
 /// What was learnt of a purchase.
 #[derive(Debug)]
@@ -69,22 +56,6 @@ impl Learnt {
     }
 }
 
-/// What a call came to.
-#[derive(Debug)]
-pub enum Finding {
-    /// A fact.
-    Fact(Fact),
-    /// It is under way at the vendor.
-    Pending {
-        /// The vendor's own name for it.
-        vendor_ref: Option<String>,
-    },
-    /// The vendor does not know it; how often, in a row, and since when.
-    NotFound(i32, Timestamp),
-    /// Nothing.
-    Doubt(Doubt),
-}
-
 /// Sends a purchase that is on record and committed.
 pub async fn send(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Option<Recipient>) -> Learnt {
     let Some(known) = deps.feature::<Live>().vendor(purchase.vendor_id) else {
@@ -92,11 +63,7 @@ pub async fn send(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
     };
     let begin = Instant::now();
     let outcome = known.vendor.purchase(&request(purchase, recipient)).await;
-    let finding = match outcome {
-        Outcome::Delivered(delivery) => made(purchase, delivery),
-        Outcome::Refused(refusal) => refused(&known, purchase, refusal),
-        Outcome::Unknown(doubt) => Finding::Doubt(doubt),
-    };
+    let finding = answers::of_sending(known.capabilities, purchase, outcome);
     Learnt { kind: PurchaseCallKind::Send, finding, duration_micros: micros_since(begin) }
 }
 
@@ -109,11 +76,12 @@ pub async fn look(deps: &Arc<Deps>, purchase: &purchases::Model, recipient: Opti
     if known.capabilities.query_by_reference {
         let begin = Instant::now();
         let sighting = known.vendor.find(&request(purchase, recipient)).await;
-        let finding = found(&known, purchase, sighting, deps.clock.now());
+        let finding = answers::of_looking(&known, purchase, sighting, deps.clock.now());
         return Learnt { kind: PurchaseCallKind::Look, finding, duration_micros: micros_since(begin) };
     }
     if known.capabilities.idempotent_create && purchase.ended_at.is_none() {
-        return send(deps, purchase, recipient).await;
+        // It is asked all the same, and so less and less often.
+        return Learnt { kind: PurchaseCallKind::Look, ..send(deps, purchase, recipient).await };
     }
     unsaid(PurchaseCallKind::Look, "the vendor cannot be asked: a person has to decide")
 }
@@ -153,7 +121,7 @@ pub async fn recall(deps: &Arc<Deps>, purchase: &purchases::Model) -> Result<Vec
 }
 
 fn unsaid(kind: PurchaseCallKind, message: &str) -> Learnt {
-    let finding = Finding::Doubt(Doubt::saying(message.to_owned()));
+    let finding = Finding::Doubt(Doubt::of_our_making(message.to_owned()));
     Learnt { kind, finding, duration_micros: 0 }
 }
 
@@ -174,59 +142,6 @@ fn request(purchase: &purchases::Model, recipient: Option<Recipient>) -> Purchas
         recipient,
         vendor_ref: purchase.vendor_ref.clone(),
         created_at: purchase.created_at,
-    }
-}
-
-/// A refusal of what was sent. One of what was sent again says nothing of the first time, unless the vendor goes by the
-/// reference, and came as far as that.
-fn refused(known: &KnownVendor, purchase: &purchases::Model, refusal: VendorRefusal) -> Finding {
-    let is_of_all = known.capabilities.idempotent_create && !refusal.kind.is_passing();
-    if purchase.sends == 1 || is_of_all {
-        return Finding::Fact(Fact::Refused(refusal));
-    }
-    let message = format!("sent again, it was refused: {}", refusal.message);
-    Finding::Doubt(Doubt::saying(message))
-}
-
-/// A delivery, unless it is none that this purchase can have had.
-fn made(purchase: &purchases::Model, delivery: Delivery) -> Finding {
-    let wrong = if usize::try_from(purchase.quantity).is_ok_and(|asked| delivery.goods.len() > asked) {
-        "the vendor delivered more than was asked for"
-    } else if delivery.cost.is_some_and(|cost| cost.currency != purchase.cost_currency) {
-        "the vendor took another currency than was agreed"
-    } else if delivery.cost.is_some_and(|cost| !(0..=MOST_COST_MICROS).contains(&cost.micros)) {
-        "the vendor took more than anything costs"
-    } else {
-        return Finding::Fact(Fact::Delivered(delivery));
-    };
-    let vendor_ref = Some(delivery.vendor_ref);
-    Finding::Doubt(Doubt { vendor_ref, ..Doubt::saying(wrong.to_owned()) })
-}
-
-fn found(known: &KnownVendor, purchase: &purchases::Model, sighting: Sighting, now: Timestamp) -> Finding {
-    match sighting {
-        Sighting::Delivered(delivery) => made(purchase, delivery),
-        Sighting::Refused(refusal) => Finding::Fact(Fact::Refused(refusal)),
-        Sighting::Pending { vendor_ref } => Finding::Pending { vendor_ref },
-        Sighting::Unclear(doubt) => Finding::Doubt(doubt),
-        Sighting::NotFound => {
-            let timeout_ms = known.row.timeout_ms;
-            if !Unfound::counts(purchase.sent_at, timeout_ms, now) {
-                return Finding::NotFound(0, now);
-            }
-            let unfound = Unfound {
-                times: purchase.not_found.saturating_add(1),
-                since: purchase.not_found_since.unwrap_or(now),
-                sent_at: purchase.sent_at,
-                settle_window_secs: known.row.settle_window_secs,
-                timeout_ms,
-            };
-            if purchase.ended_at.is_none() && unfound.was_not_executed(now) {
-                Finding::Fact(Fact::NotExecuted)
-            } else {
-                Finding::NotFound(unfound.times, unfound.since)
-            }
-        }
     }
 }
 
@@ -257,8 +172,10 @@ pub async fn put_off(
         ..call_of(purchase, learnt.kind, outcome, &suspension.message)
     };
     let too_many = learnt.too_many();
-    let is_doubt = matches!(learnt.finding, Finding::Doubt(_));
-    let is_failure = is_doubt && too_many.is_none() && purchase.ended_at.is_none();
+    let blame = match &learnt.finding {
+        Finding::Doubt(doubt) if too_many.is_none() && purchase.ended_at.is_none() => doubt.blame,
+        _ => Blame::Nobody,
+    };
     let task = purchase.clone();
     write::<_, Problem, _>(deps, move |transaction| {
         let (purchase, suspension, call) = (task.clone(), suspension.clone(), call.clone());
@@ -271,11 +188,8 @@ pub async fn put_off(
             if let Some(too_many) = too_many {
                 allowance::rest(transaction, purchase.vendor_id, rest_secs(too_many)).await?;
             }
-            if is_failure {
-                let subject = (purchase.vendor_id, purchase.product_id.as_str());
-                super::vendor_store::count_failure(transaction, now, subject, &suspension.message).await?;
-            }
-            Ok(())
+            let subject = (purchase.vendor_id, purchase.product_id.as_str());
+            Ok(vendor_store::count_failure(transaction, now, subject, (blame, &suspension.message)).await?)
         })
     })
     .await
@@ -300,15 +214,15 @@ fn suspension(
         }
         Finding::Fact(_) => (0, None, None, String::new()),
     };
-    let can_be_asked = known
-        .is_none_or(|known| known.capabilities.query_by_reference || known.capabilities.idempotent_create);
+    let is_told = known.is_none_or(|known| known.capabilities.query_by_reference);
+    let can_be_asked = is_told || known.is_some_and(|known| known.capabilities.idempotent_create);
     let state = match purchase.state {
-        PurchaseState::NotExecuted => PurchaseState::NotExecuted,
+        ended if purchase.ended_at.is_some() => ended,
         _ if !can_be_asked || now >= purchase.resolves_by => PurchaseState::Review,
         _ => PurchaseState::Unknown,
     };
     let next_at = match purchase.ended_at {
-        Some(ended_at) => watched_until(ended_at, now),
+        Some(ended_at) => watched_until(ended_at, now).filter(|_| is_told),
         None if !can_be_asked => None,
         None => Some(next_look(now, looks)),
     };
@@ -326,7 +240,7 @@ fn suspension(
     }
 }
 
-/// When a vendor is asked next about a purchase that it never knew: less and less often, and in the end never.
+/// When a vendor is asked next about a purchase that ended without its word: less and less often, and in the end never.
 pub(super) fn watched_until(ended_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let age_secs = now.micros_since(ended_at).div_euclid(1_000_000);
     (age_secs < WATCHED_SECS).then(|| now.plus_seconds(age_secs.max(WATCH_EVERY_SECS)))

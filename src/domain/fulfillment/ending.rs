@@ -2,7 +2,8 @@
 //!
 //! What lives here: writing the end of a purchase and of its units' parts, in the transaction that settles the units.
 //! What is always true: a purchase ends once; one that was taken over by another worker does not end by this one's answer; a
-//! success after all ends what was believed not to have been executed, and changes nothing for its units.
+//! success after all ends what was believed not to have been made, and changes nothing for its units. What ended without its
+//! vendor's word is watched for that: the vendor is asked for a while on.
 //! What is not here: what becomes of units and money (orders).
 
 use entity::attempts;
@@ -14,8 +15,9 @@ use sea_orm::DbErr;
 
 use super::allowance;
 use super::calls::watched_until;
+use super::ending_store::{self, Ending};
 use super::model::{resolves_by, rest_secs};
-use super::store::{self, Ending};
+use super::store;
 use super::vendor::{RefusalKind, TooMany, VendorRefusal};
 use super::vendor_store;
 use crate::store::Transaction;
@@ -100,11 +102,11 @@ impl LockedPurchase {
             message: made.message,
             next_at: None,
         };
-        store::end(transaction, &self.purchase, now, &ending).await?;
-        store::end_attempts(transaction, self.purchase.id, now, outcomes).await
+        ending_store::end(transaction, &self.purchase, now, &ending).await?;
+        ending_store::end_attempts(transaction, self.purchase.id, now, outcomes).await
     }
 
-    /// Ends it as refused.
+    /// Ends it as refused. What a person says, its vendor is asked about for a while all the same.
     ///
     /// # Errors
     /// What the database says.
@@ -123,9 +125,9 @@ impl LockedPurchase {
             cost_micros: None,
             refusal: Some(refusal.kind.as_str()),
             message: refusal.message.clone(),
-            next_at: None,
+            next_at: watched_until(now, now).filter(|_| by == PurchaseEnd::Decision),
         };
-        store::end(transaction, &self.purchase, now, &ending).await?;
+        ending_store::end(transaction, &self.purchase, now, &ending).await?;
         self.end_open(transaction, now, AttemptOutcome::Refused).await
     }
 
@@ -150,8 +152,16 @@ impl LockedPurchase {
             message: message.to_owned(),
             next_at: watched_until(now, now),
         };
-        store::end(transaction, &self.purchase, now, &ending).await?;
+        ending_store::end(transaction, &self.purchase, now, &ending).await?;
         self.end_open(transaction, now, AttemptOutcome::NotExecuted).await
+    }
+
+    /// Has nobody ask on about what ended without a success: its vendor has said the same.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn end_watch(&self, transaction: &Transaction) -> Result<(), DbErr> {
+        ending_store::end_watch(transaction, &self.purchase).await
     }
 
     async fn end_open(
@@ -166,7 +176,7 @@ impl LockedPurchase {
             .filter(|attempt| attempt.ended_at.is_none())
             .map(|attempt| (attempt.unit_index, outcome))
             .collect();
-        store::end_attempts(transaction, self.purchase.id, now, &open).await
+        ending_store::end_attempts(transaction, self.purchase.id, now, &open).await
     }
 
     /// Puts it on its way again under its reference; tells it as it is then.
@@ -222,7 +232,8 @@ pub async fn record_fact(
             allowance::rest(transaction, purchase.vendor_id, rest_secs(too_many)).await
         }
         Sign::Refused(refusal) if refusal.kind.is_passing() => {
-            vendor_store::count_failure(transaction, now, subject, &refusal.message).await
+            let told = (refusal.kind.blame(), refusal.message.as_str());
+            vendor_store::count_failure(transaction, now, subject, told).await
         }
         Sign::Refused(_) | Sign::Well => vendor_store::count_answer(transaction, now, subject).await,
     }

@@ -25,7 +25,7 @@ use crate::domain::vouchers::{Place, Secret, Vault};
 use crate::problem::Problem;
 use crate::store::{Subject, begin_snapshot, statement, versions};
 
-/// For how long costs that were replaced are remembered: longer than a charge lives.
+/// For how long costs that were replaced are remembered at least.
 const COSTS_KEPT_SECS: i64 = 86_400;
 
 /// A vendor, its adapter opened.
@@ -213,7 +213,7 @@ pub async fn refresh(deps: &Arc<Deps>) -> Result<(), Problem> {
         return Ok(());
     }
     let transaction = begin_snapshot(&deps.database).await?;
-    let read = read(&transaction, deps.clock.now()).await;
+    let read = read(&transaction, costs_since(deps)).await;
     transaction.rollback().await?;
     let (version, rows, offers) = read?;
     let known = live.state.load_full();
@@ -235,13 +235,19 @@ pub async fn refresh(deps: &Arc<Deps>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Since when costs are remembered that were replaced: for as long as an order on a charge may look for vendors.
+fn costs_since(deps: &Deps) -> Timestamp {
+    let longest = i64::from(deps.config.charge_ttl_secs) + i64::from(deps.config.unit_deadline_secs);
+    deps.clock.now().plus_seconds(-longest.max(COSTS_KEPT_SECS))
+}
+
 type Rows = (i64, Vec<vendors::Model>, HashMap<String, Vec<KnownOffer>>);
 
-async fn read(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Rows, DbErr> {
+async fn read(connection: &impl ConnectionTrait, costs_since: Timestamp) -> Result<Rows, DbErr> {
     let version = versions(connection).await?.get(Subject::Vendors.as_str()).copied().unwrap_or(0);
     let vendors = vendors::Entity::find().all(connection).await?;
     let offers = offers::Entity::find().all(connection).await?;
-    let mut costs = read_costs(connection, now.plus_seconds(-COSTS_KEPT_SECS)).await?;
+    let mut costs = read_costs(connection, costs_since).await?;
     let mut by_product: HashMap<String, Vec<KnownOffer>> = HashMap::new();
     for row in offers {
         let key = (row.vendor_id, row.product_id.clone());

@@ -1,7 +1,7 @@
 //! Fulfillment: many vendors, and outcomes that are never guessed.
 //!
 //! What lives here: what a vendor is (`vendor.rs`, `listing.rs`, `adapter.rs`), from which vendors units come (`model.rs`,
-//! `sourcing.rs`), what vendors list (`sync.rs`), purchases from their record to their end (`calls.rs`, `ending.rs`), what vendors' statements say of them
+//! `sourcing.rs`), what vendors list (`sync.rs`), purchases from their record to their end (`calls.rs`, `answers.rs`, `ending.rs`), what vendors' statements say of them
 //! (`reconcile.rs`), and the vendors and offers that a process works with (`live.rs`).
 //! What is always true: nothing is sent to a vendor that is not on record and committed before; a unit has one open attempt at
 //! most; what is not known is asked, never guessed, and no other vendor is tried meanwhile; only who holds a purchase's epoch
@@ -10,9 +10,11 @@
 
 mod adapter;
 mod allowance;
+mod answers;
 mod balance;
 mod calls;
 mod ending;
+mod ending_store;
 mod hints;
 mod jobs;
 mod listing;
@@ -47,8 +49,9 @@ mod workers;
 
 pub use crate::domain::vouchers::{Contents, Cost, Retention, Secret};
 pub use adapter::{Adapter, Adapters, BadAccount, OpenVendor, VendorAccount};
+pub use answers::{Fact, Finding};
 pub use balance::{BalanceRefusal, balance};
-pub use calls::{Fact, Finding, Learnt, call_of, look, put_off, recall, send};
+pub use calls::{Learnt, call_of, look, put_off, recall, send};
 pub use ending::{LockedPurchase, Made, Sign, known_by, lock, record_fact};
 pub use hints::{HintRefusal, take_hint};
 pub use jobs::{VENDORS_EVERY, sync_once, tend, tend_catalogs, tend_once, watch};
@@ -57,7 +60,7 @@ pub use listing::{
     Trouble,
 };
 pub use live::{KnownOffer, KnownVendor, Live, refresh};
-pub use model::{NotExecuted, Prospect, after_not_executed, converted, next_try};
+pub use model::{NotExecuted, Prospect, after_not_executed, converted, most_cost_micros, next_try};
 pub use offer_file::{BadOffer, read_offers};
 pub use offers::{NewOffer, OffersReport, put_offers};
 pub use pace::{claim, take_turn_again};
@@ -71,7 +74,7 @@ pub use sync::{list_syncs, sync};
 pub use sync_report::{HeldCost, SyncProgress, SyncRefusal, SyncReport, Told, Vanishing};
 pub use turns::LastReading;
 pub use vendor::{
-    Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Requests,
+    Blame, Capabilities, Delivery, Doubt, Goods, Outcome, PurchaseRequest, Recipient, RefusalKind, Requests,
     Sighting, TooMany, Vendor, VendorRefusal,
 };
 pub use vendors::{

@@ -18,10 +18,12 @@ use sha2::{Digest, Sha256};
 
 use super::listing::CostRule;
 use super::vendor::TooMany;
-use crate::domain::vouchers::Cost;
+use crate::domain::vouchers::{Cost, MOST_COST_MICROS};
 
 /// Digits behind the point of costs.
 const COST_SCALE: u32 = 6;
+/// The most units of a purchase.
+const MOST_UNITS: i64 = 1_000;
 /// Failures in a row after which a vendor is left alone.
 pub const CIRCUIT_OPENS_AT: i32 = 5;
 /// How long it is left alone first, and at most, in seconds.
@@ -41,14 +43,20 @@ const REST_SECS: i64 = 1;
 /// The longest that a vendor may ask to be left alone, in seconds.
 const LONGEST_REST_SECS: i64 = 300;
 
+/// The most that so many units may cost, at scale 6: each of them as much as a code may.
+pub fn most_cost_micros(units: usize) -> i64 {
+    let units = i64::try_from(units).unwrap_or(MOST_UNITS).clamp(1, MOST_UNITS);
+    MOST_COST_MICROS.saturating_mul(units)
+}
+
 impl CostRule {
-    /// What a unit of a face value costs, rounded half up at scale 6; `None` if that is beyond what can be counted.
+    /// What a unit of a face value costs, rounded half up at scale 6; `None` if that is beyond what anything costs.
     pub fn unit_cost(&self, face: Money) -> Option<Cost> {
         let face_digits = face.currency.minor_units();
         let exact = BigInt::from(face.minor) * BigInt::from(self.factor.mantissa());
         let digits = face_digits.checked_add(self.factor.scale())?;
         let micros = at_scale(&exact, digits, COST_SCALE)?.checked_add(self.fee_micros)?;
-        (micros >= 0).then_some(Cost { micros, currency: self.currency })
+        (0..=MOST_COST_MICROS).contains(&micros).then_some(Cost { micros, currency: self.currency })
     }
 }
 

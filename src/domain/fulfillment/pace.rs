@@ -17,7 +17,7 @@ use super::allowance::{self, Allowance};
 use super::live::{KnownVendor, Live};
 use super::model::rest_secs;
 use super::store;
-use super::vendor::TooMany;
+use super::vendor::{Recipient, TooMany};
 use crate::ctx::Deps;
 use crate::problem::Problem;
 use crate::store::{Transaction, write};
@@ -61,7 +61,7 @@ async fn claim_of(
     let Some((known, cost)) = asked else {
         return store::claim_due(deps, transaction, (vendor, worker), most).await;
     };
-    let allowance = Allowance::lock(transaction, known).await?;
+    let allowance = Allowance::lock(deps, transaction, known).await?;
     let most = most.min(allowance.look_ups(cost));
     if most < 1 {
         return Ok(Vec::new());
@@ -74,15 +74,20 @@ async fn claim_of(
     Ok(taken)
 }
 
-/// Waits until a purchase may be sent again.
+/// Waits until a purchase may be sent again, to its recipient where it has one.
 ///
 /// # Errors
 /// What the database says.
-pub async fn take_turn_again(deps: &Arc<Deps>, purchase: &purchases::Model) -> Result<(), Problem> {
+pub async fn take_turn_again(
+    deps: &Arc<Deps>,
+    purchase: &purchases::Model,
+    recipient: Option<&Recipient>,
+) -> Result<(), Problem> {
     match deps.feature::<Live>().vendor(purchase.vendor_id) {
         Some(known) => {
-            let requests = known.capabilities.requests.purchase;
-            take_turn(deps, &known, requests).await
+            let requests = known.capabilities.requests;
+            let more = recipient.map_or(0, |_| requests.recipient);
+            take_turn(deps, &known, requests.purchase + more).await
         }
         None => Ok(()),
     }
@@ -104,11 +109,11 @@ pub(super) async fn take_turn_within(
     requests: i32,
     patience: Duration,
 ) -> Result<bool, Problem> {
-    let task = Arc::clone(known);
+    let task = (Arc::clone(deps), Arc::clone(known));
     let wait = write::<_, Problem, _>(deps, move |transaction| {
-        let known = Arc::clone(&task);
+        let (deps, known) = task.clone();
         Box::pin(async move {
-            let allowance = Allowance::lock(transaction, &known).await?;
+            let allowance = Allowance::lock(&deps, transaction, &known).await?;
             if allowance.wait() > patience {
                 return Ok(None);
             }

@@ -2,7 +2,7 @@
 //!
 //! What lives here: reading what a vendor says that it sold us, and posting what differs.
 //! What is always true: one process reads a vendor's statement at a time, and none does inside a transaction; a statement delivers
-//! nothing: where it tells of a purchase that is open here, the vendor is asked about it at once; a line is posted once, whatever
+//! nothing: where it tells of a purchase that is not delivered here, the vendor is asked about it at once; a line is posted once, whatever
 //! is read again; a part that is written stays, and what was read counts only when the last one is in.
 //! What is not here: when statements are read (`jobs.rs`); what follows from a line (`statement_booking.rs`).
 
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::listing::{StatementLine, Trouble};
 use super::live::{KnownVendor, Live};
+use super::model::most_cost_micros;
 use super::pace;
 use super::statement_booking::{Booking, SKEW_SECS, Taken};
 use super::statement_store as store;
@@ -29,8 +30,6 @@ use crate::store::{Transaction, write};
 
 /// How far behind what was read a statement is read again, in seconds: what was under way turns up under its earlier time.
 const OVERLAP_SECS: i64 = 86_400;
-/// The most that a line may cost, at scale 6: a billion.
-const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// More parts than these have no end.
 const MOST_PARTS: usize = 100_000;
 /// How many differences are listed.
@@ -242,7 +241,7 @@ impl Reading {
     fn tell(&self, line: &statement_lines::Model) {
         let (vendor, verdict, vendor_ref) = (&self.known.row.name, line.verdict, &line.vendor_ref);
         if line.settled_at.is_none() {
-            tracing::info!(%vendor, vendor_ref, "a vendor sold what is open here: it is asked");
+            tracing::info!(%vendor, vendor_ref, "a vendor sold what is not delivered here: it is asked");
             return;
         }
         metrics::counter!("octopus_statement_differences_total", "verdict" => verdict.as_str()).increment(1);
@@ -282,9 +281,10 @@ fn failed(trouble: Trouble) -> Failure<ReconcileRefusal> {
 /// The lines of a part, each once. One that cannot be true makes its part fail: a statement that lacks a purchase is wrong.
 fn checked(lines: Vec<StatementLine>) -> Result<Vec<StatementLine>, Failure<ReconcileRefusal>> {
     let is_possible = |line: &StatementLine| {
+        let most = most_cost_micros(usize::try_from(line.quantity).unwrap_or(0));
         let names = [Some(&line.vendor_ref), line.our_ref.as_ref(), line.vendor_sku.as_ref()];
         line.quantity >= 0
-            && (0..=MOST_COST_MICROS).contains(&line.cost.micros)
+            && (0..=most).contains(&line.cost.micros)
             && !line.vendor_ref.is_empty()
             && names.into_iter().flatten().all(|name| name.len() <= 200 && !name.contains('\0'))
     };

@@ -250,7 +250,7 @@ impl Sourcing<'_> {
     }
 
     async fn allowance(&self, known: &KnownVendor) -> Result<(Allowance, i32), DbErr> {
-        let allowance = Allowance::lock(self.transaction, known).await?;
+        let allowance = Allowance::lock(self.deps, self.transaction, known).await?;
         let requests = known.requests_of_purchase(self.sold.delivery);
         Ok((allowance, allowance.purchases(self.transaction, known, requests, self.now).await?))
     }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use entity::currency::Currency;
 use entity::ids::{PurchaseId, TransactionId};
-use entity::state::{Account, StatementVerdict, TransactionKind};
+use entity::state::{Account, PurchaseState, StatementVerdict, TransactionKind};
 use entity::timestamp::Timestamp;
 use entity::{purchases, statement_lines, vendors};
 use sea_orm::DbErr;
 use serde_json::json;
 
 use super::listing::StatementLine;
-use super::statement_model::{Follows, corrections, judge};
+use super::statement_model::{Before, Follows, corrections, judge};
 use super::statement_store::{self as store, Correction, Known};
 use crate::ctx::Ctx;
 use crate::domain::audit::Entry;
@@ -46,9 +46,9 @@ pub(super) struct Booking<'a> {
 }
 
 impl Booking<'_> {
-    /// Judges the lines again whose purchases were open.
+    /// Judges the lines again whose purchases were not delivered.
     pub(super) async fn take_open(&self, transaction: &Transaction) -> Result<Taken, DbErr> {
-        let open = store::find_unsettled(transaction, self.vendor.id).await?;
+        let open = store::find_undelivered(transaction, self.vendor.id).await?;
         let lines: Vec<StatementLine> = open.into_iter().map(as_told).collect();
         // They were counted when they were read.
         Ok(Taken { matched: 0, ..self.take(transaction, &lines).await? })
@@ -67,8 +67,17 @@ impl Booking<'_> {
         let known = store::read_known(transaction, self.vendor.id, lines).await?;
         let (mut changed, mut asked) = (Vec::new(), Vec::new());
         let (mut posted, mut corrected) = (Vec::new(), Vec::new());
+        let mut taken_for = known.taken_for.clone();
         for line in lines {
-            let judged = judge(line, known.purchase(line));
+            let named = known.purchase(line);
+            let taken_for_it = named.and_then(|purchase| taken_for.get(&purchase.id)).map(String::as_str);
+            let before = Before { line: known.lines.get(&line.vendor_ref), taken_for_it };
+            let judged = judge(line, named, before);
+            if let Some(purchase) =
+                judged.purchase.filter(|purchase| purchase.state == PurchaseState::Delivered)
+            {
+                taken_for.insert(purchase.id, line.vendor_ref.clone());
+            }
             let missing = corrections(line, judged, known.corrections(&line.vendor_ref));
             for (entry, correction) in self.corrections(line, missing) {
                 posted.push(entry);
@@ -98,6 +107,7 @@ impl Booking<'_> {
             }
             changed.push(row);
         }
+        store::forget_unlisted(transaction, self.vendor.id, &changed).await?;
         store::upsert_lines(transaction, &changed).await?;
         wallet::post(transaction, self.ctx.now, &mut BTreeMap::new(), &posted, Vec::new()).await?;
         store::insert_corrections(transaction, &corrected).await?;

@@ -1,15 +1,15 @@
 //! How a line of a vendor's statement stands to our purchases, pure.
 //!
 //! What lives here: the verdict on a line, and what has to be posted so that its vendor is owed what it took.
-//! What is always true: a statement delivers nothing: a purchase that is open here stays so until its vendor was asked; a purchase
-//! is one line at most.
+//! What is always true: a statement delivers nothing: a purchase that is not delivered here stays so until its vendor was asked; a
+//! purchase is one line at most, the one under whose name it was delivered, or else the first that told of it.
 //! What is not here: reading statements (`reconcile.rs`); writing (`statement_store.rs`).
 
 use std::collections::BTreeMap;
 
 use entity::currency::Currency;
-use entity::purchases;
 use entity::state::{PurchaseState, StatementVerdict};
+use entity::{purchases, statement_lines};
 
 use super::listing::StatementLine;
 
@@ -31,12 +31,25 @@ pub(super) struct Judged<'a> {
     pub(super) follows: Follows,
 }
 
+/// What was read of a line and its purchase before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// The line.
+    pub(super) line: Option<&'a statement_lines::Model>,
+    /// The name of the line that is the purchase, if one is.
+    pub(super) taken_for_it: Option<&'a str>,
+}
+
 /// Judges a line, beside the purchase that its references name.
-pub(super) fn judge<'a>(line: &StatementLine, named: Option<&'a purchases::Model>) -> Judged<'a> {
-    // A vendor that made it twice tells it under two names of its own; the one that it delivered under is the purchase.
+pub(super) fn judge<'a>(
+    line: &StatementLine,
+    named: Option<&'a purchases::Model>,
+    before: Before<'_>,
+) -> Judged<'a> {
+    // A vendor that made it twice tells it under two names of its own.
     let is_another = |purchase: &&purchases::Model| {
-        purchase.state == PurchaseState::Delivered
-            && purchase.vendor_ref.as_ref().is_some_and(|known| *known != line.vendor_ref)
+        let known = purchase.vendor_ref.as_deref().or(before.taken_for_it);
+        purchase.state == PurchaseState::Delivered && known.is_some_and(|known| known != line.vendor_ref)
     };
     let Some(purchase) = named.filter(|purchase| !is_another(purchase)) else {
         return Judged { verdict: StatementVerdict::UnknownHere, purchase: None, follows: Follows::Post };
@@ -50,11 +63,18 @@ pub(super) fn judge<'a>(line: &StatementLine, named: Option<&'a purchases::Model
             (StatementVerdict::CostDiffers, Follows::Post)
         }
         PurchaseState::Delivered => (StatementVerdict::Matched, Follows::Post),
-        PurchaseState::Refused => (StatementVerdict::NotDeliveredHere, Follows::Post),
-        PurchaseState::Sending
-        | PurchaseState::Unknown
-        | PurchaseState::Review
-        | PurchaseState::NotExecuted => (StatementVerdict::NotDeliveredHere, Follows::Ask),
+        PurchaseState::Sending | PurchaseState::Unknown | PurchaseState::Review => {
+            (StatementVerdict::NotDeliveredHere, Follows::Ask)
+        }
+        // It was asked because of this line, and has nothing more to say.
+        PurchaseState::Refused | PurchaseState::NotExecuted
+            if before.line.is_some() && purchase.next_at.is_none() =>
+        {
+            (StatementVerdict::NotDeliveredHere, Follows::Post)
+        }
+        PurchaseState::Refused | PurchaseState::NotExecuted => {
+            (StatementVerdict::NotDeliveredHere, Follows::Ask)
+        }
     };
     Judged { verdict, purchase: Some(purchase), follows }
 }

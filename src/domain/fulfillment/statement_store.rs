@@ -47,6 +47,8 @@ pub(super) struct Known {
     by_vendor_ref: HashMap<String, purchases::Model>,
     /// The lines that were read before, by the vendor's names.
     pub(super) lines: HashMap<String, statement_lines::Model>,
+    /// The names of the lines that delivered purchases are.
+    pub(super) taken_for: HashMap<PurchaseId, String>,
     corrections: HashMap<String, Vec<(Currency, i64)>>,
 }
 
@@ -95,6 +97,11 @@ pub(super) async fn read_known(
         .from_raw_sql(select(of("statement_lines", "vendor_ref")))
         .all(transaction)
         .await?;
+    let taken = format!(
+        "SELECT l.* FROM {named} JOIN purchases p ON p.vendor_id = $2 AND p.our_ref = r.our_ref
+         JOIN statement_lines l ON l.purchase_id = p.id WHERE l.verdict IN ('MATCHED', 'COST_DIFFERS', 'QUANTITY_DIFFERS')"
+    );
+    let taken = statement_lines::Entity::find().from_raw_sql(select(taken)).all(transaction).await?;
     let corrected = Corrected::find_by_statement(select(of("statement_corrections", "vendor_ref")))
         .all(transaction)
         .await?;
@@ -109,20 +116,22 @@ pub(super) async fn read_known(
             .filter_map(|row| Some((row.vendor_ref.clone()?, row)))
             .collect(),
         lines: known.into_iter().map(|row| (row.vendor_ref.clone(), row)).collect(),
+        taken_for: taken.into_iter().filter_map(|row| Some((row.purchase_id?, row.vendor_ref))).collect(),
         corrections,
     })
 }
 
-/// The lines that were read before whose purchases are open here.
-pub(super) async fn find_unsettled(
+/// The lines that were read before of purchases that are not delivered here, but for those about which the vendor had no more to
+/// say; and those whose purchases have been delivered since.
+pub(super) async fn find_undelivered(
     transaction: &Transaction,
     vendor: VendorId,
 ) -> Result<Vec<statement_lines::Model>, DbErr> {
-    statement_lines::Entity::find()
-        .filter(statement_lines::Column::VendorId.eq(vendor))
-        .filter(statement_lines::Column::SettledAt.is_null())
-        .all(transaction)
-        .await
+    let sql = "SELECT l.* FROM statement_lines l JOIN purchases p ON p.id = l.purchase_id
+         WHERE l.vendor_id = $1 AND l.verdict = 'NOT_DELIVERED_HERE' AND (l.settled_at IS NULL OR p.state = 'DELIVERED')
+         ORDER BY l.vendor_ref";
+    let select = statement(transaction.get_database_backend(), sql, [vendor.to_string().into()]);
+    statement_lines::Entity::find().from_raw_sql(select).all(transaction).await
 }
 
 /// The purchases that were made in a time, did cost something, and are no line of any statement.
@@ -134,10 +143,41 @@ pub(super) async fn find_unlisted(
     let sql =
         "SELECT p.* FROM purchases p WHERE p.vendor_id = $1 AND p.created_at >= $2 AND p.created_at < $3
             AND p.state = 'DELIVERED' AND p.cost_micros > 0
-            AND NOT EXISTS (SELECT 1 FROM statement_lines l WHERE l.purchase_id = p.id) ORDER BY p.id";
+            AND NOT EXISTS (SELECT 1 FROM statement_lines l WHERE l.purchase_id = p.id)
+            AND NOT EXISTS (SELECT 1 FROM statement_lines l WHERE l.vendor_id = p.vendor_id
+                AND l.vendor_ref = coalesce(p.vendor_ref, p.our_ref)) ORDER BY p.id";
     let values = [vendor.to_string().into(), from.micros().into(), to.micros().into()];
     let select = statement(transaction.get_database_backend(), sql, values);
     purchases::Entity::find().from_raw_sql(select).all(transaction).await
+}
+
+/// Forgets that purchases were missed whose lines have come, under another name than they were missed by. Nothing was corrected
+/// because of them.
+pub(super) async fn forget_unlisted(
+    transaction: &Transaction,
+    vendor: VendorId,
+    lines: &[statement_lines::Model],
+) -> Result<(), DbErr> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        purchase_id: PurchaseId,
+        vendor_ref: &'a str,
+    }
+    let rows: Vec<Row<'_>> = lines
+        .iter()
+        .filter_map(|line| Some(Row { purchase_id: line.purchase_id?, vendor_ref: &line.vendor_ref }))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let backend = transaction.get_database_backend();
+    let sql = format!(
+        "DELETE FROM statement_lines WHERE vendor_id = $2 AND verdict = 'NOT_LISTED_THERE' AND EXISTS (
+            SELECT 1 FROM {} WHERE r.purchase_id = statement_lines.purchase_id AND r.vendor_ref <> statement_lines.vendor_ref)",
+        rowset(backend, 1, "r", &[("purchase_id", Text), ("vendor_ref", Text)])
+    );
+    let forget = statement(backend, sql, [json(&rows), vendor.to_string().into()]);
+    transaction.execute_raw(forget).await.map(drop)
 }
 
 /// Writes lines, be they there or not.
@@ -230,7 +270,7 @@ pub(super) async fn ask_soon(
     let sql = format!(
         "UPDATE purchases SET next_at = $2 WHERE id IN (
             SELECT p.id FROM purchases p WHERE p.id IN (SELECT r.id FROM {})
-            AND p.state IN ('UNKNOWN', 'REVIEW', 'NOT_EXECUTED') AND p.worker_id IS NULL
+            AND p.state IN ('UNKNOWN', 'REVIEW', 'REFUSED', 'NOT_EXECUTED') AND p.worker_id IS NULL
             AND (p.next_at IS NULL OR p.next_at > $2) {locking})",
         rowset(backend, 1, "r", &[("id", Text)])
     );

@@ -1,12 +1,12 @@
 //! Purchases and attempts in the database.
 //!
-//! What lives here: the statements that open purchases, take them over, and end them.
+//! What lives here: the statements that open purchases, take them over, and put them off.
 //! What is always true: whoever changes a purchase says its epoch: one that was taken over meanwhile changes nothing.
-//! What is not here: vendors' limits and health (`vendor_store.rs`); what follows for units and money (orders).
+//! What is not here: their ends (`ending_store.rs`); vendors' limits and health (`vendor_store.rs`); what follows for units and money (orders).
 
 use entity::ids::{OrderId, PurchaseId, VendorId, WorkerId};
 use entity::purchases;
-use entity::state::{AttemptOutcome, PurchaseEnd, PurchaseState};
+use entity::state::{AttemptOutcome, PurchaseState};
 use entity::timestamp::Timestamp;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
@@ -14,10 +14,12 @@ use sea_orm::{
 };
 use serde::Serialize;
 
+use super::allowance::FARTHEST_MICROS;
+use super::workers::FARTHEST_LEASE_MICROS;
 use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
 use crate::store::{
-    ColumnKind, Rows, Transaction, database_clock, engine_clock, expect_all, insert, json, rowset, statement,
+    ColumnKind, Rows, Transaction, database_clock, engine_clock, expect_all, insert, lapsed, statement,
 };
 
 /// Puts purchases and their attempts on record.
@@ -146,8 +148,10 @@ pub(super) async fn find_vendors_to_ask(deps: &Deps, worker: WorkerId) -> Result
     let reader = &deps.database.reader;
     let clock = engine_clock(reader.get_database_backend());
     let sql = format!(
-        "SELECT l.vendor_id FROM vendor_limits l WHERE l.free_at <= {clock} AND l.looks_free_at <= {clock}
+        "SELECT l.vendor_id FROM vendor_limits l WHERE {} AND {}
          AND EXISTS (SELECT 1 FROM purchases p WHERE p.vendor_id = l.vendor_id AND {}) ORDER BY l.vendor_id",
+        lapsed("l.free_at", clock, FARTHEST_MICROS),
+        lapsed("l.looks_free_at", clock, FARTHEST_MICROS),
         due(deps)
     );
     let select = statement(reader.get_database_backend(), sql, due_values(deps, worker));
@@ -180,15 +184,35 @@ pub(super) async fn claim_due(
 
 /// Parameters are now and the worker that asks. What this worker has under way itself has no `next_at`.
 fn due(deps: &Deps) -> String {
-    let clock = database_clock(deps);
     format!(
         "((p.next_at IS NOT NULL AND p.next_at <= $1) OR (p.ended_at IS NULL AND p.next_at IS NULL AND p.worker_id <> $2
-            AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = p.worker_id AND w.lease_until > {clock})))"
+            AND NOT {}))",
+        its_worker_lives(deps)
     )
+}
+
+fn its_worker_lives(deps: &Deps) -> String {
+    let gone = lapsed("w.lease_until", &database_clock(deps), FARTHEST_LEASE_MICROS);
+    format!("EXISTS (SELECT 1 FROM workers w WHERE w.id = p.worker_id AND NOT {gone})")
 }
 
 fn due_values(deps: &Deps, worker: WorkerId) -> [Value; 2] {
     [deps.clock.now().micros().into(), worker.to_string().into()]
+}
+
+/// How many purchases a vendor is being sent, or asked about: what a worker had that is gone is on no line any more.
+pub(super) async fn count_under_way(
+    deps: &Deps,
+    transaction: &Transaction,
+    vendor: VendorId,
+) -> Result<i64, DbErr> {
+    let sql = format!(
+        "SELECT count(*) AS under_way FROM purchases p WHERE p.vendor_id = $1 AND p.worker_id IS NOT NULL AND {}",
+        its_worker_lives(deps)
+    );
+    let count = statement(transaction.get_database_backend(), sql, [vendor.to_string().into()]);
+    let row = transaction.query_one_raw(count).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("a count".to_owned()))?.try_get("", "under_way")
 }
 
 /// A purchase, its row locked, if it is still in the epoch in which it was taken.
@@ -275,55 +299,6 @@ pub(super) async fn send_again(
     expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
 }
 
-/// How a purchase ended.
-#[derive(Debug, Clone)]
-pub(super) struct Ending {
-    /// Delivered, refused or not executed.
-    pub(super) state: PurchaseState,
-    /// By what.
-    pub(super) by: PurchaseEnd,
-    /// The vendor's own name for it.
-    pub(super) vendor_ref: Option<String>,
-    /// How many units were delivered.
-    pub(super) delivered_quantity: i32,
-    /// What it did cost, at scale 6.
-    pub(super) cost_micros: Option<i64>,
-    /// The kind of the refusal.
-    pub(super) refusal: Option<&'static str>,
-    /// For people.
-    pub(super) message: String,
-    /// When the vendor is asked once more, for a success after all.
-    pub(super) next_at: Option<Timestamp>,
-}
-
-/// Ends a purchase.
-pub(super) async fn end(
-    transaction: &Transaction,
-    purchase: &purchases::Model,
-    now: Timestamp,
-    ending: &Ending,
-) -> Result<(), DbErr> {
-    let sql = "UPDATE purchases SET state = $3, ended_by = $4, vendor_ref = coalesce($5, vendor_ref),
-            delivered_quantity = $6, cost_micros = $7, refusal = $8, message = $9, next_at = $10, ended_at = $11,
-            worker_id = NULL
-         WHERE id = $1 AND epoch = $2 AND state NOT IN ('DELIVERED', 'REFUSED')";
-    let values: [Value; 11] = [
-        purchase.id.to_string().into(),
-        purchase.epoch.into(),
-        ending.state.as_str().into(),
-        ending.by.as_str().into(),
-        ending.vendor_ref.clone().into(),
-        ending.delivered_quantity.into(),
-        ending.cost_micros.into(),
-        ending.refusal.into(),
-        ending.message.as_str().into(),
-        ending.next_at.map(Timestamp::micros).into(),
-        now.micros().into(),
-    ];
-    let update = statement(transaction.get_database_backend(), sql, values);
-    expect_all(transaction.execute_raw(update).await?.rows_affected(), 1, "purchases of this epoch")
-}
-
 /// The units of a purchase, in order, with whether the attempt is still open.
 pub(super) async fn find_attempts(
     transaction: &Transaction,
@@ -335,37 +310,6 @@ pub(super) async fn find_attempts(
         .order_by_asc(Column::UnitIndex)
         .all(transaction)
         .await
-}
-
-/// Ends units' parts in a purchase.
-pub(super) async fn end_attempts(
-    transaction: &Transaction,
-    purchase: PurchaseId,
-    now: Timestamp,
-    outcomes: &[(i32, AttemptOutcome)],
-) -> Result<(), DbErr> {
-    #[derive(Serialize)]
-    struct Row {
-        unit_index: i32,
-        outcome: AttemptOutcome,
-    }
-    if outcomes.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Row> = outcomes
-        .iter()
-        .map(|(unit_index, outcome)| Row { unit_index: *unit_index, outcome: *outcome })
-        .collect();
-    let backend = transaction.get_database_backend();
-    let sql = format!(
-        "UPDATE attempts SET outcome = r.outcome, ended_at = coalesce(attempts.ended_at, $3) FROM {}
-         WHERE attempts.purchase_id = $2 AND attempts.unit_index = r.unit_index
-         AND (attempts.outcome IS NULL OR attempts.outcome = 'NOT_EXECUTED')",
-        rowset(backend, 1, "r", &[("unit_index", Integer), ("outcome", Text)])
-    );
-    let values = [json(&rows), purchase.to_string().into(), now.micros().into()];
-    let changed = transaction.execute_raw(statement(backend, sql, values)).await?.rows_affected();
-    expect_all(changed, rows.len(), "attempts")
 }
 
 /// Writes down what was done about a purchase.

@@ -181,6 +181,16 @@ impl RefusalKind {
     pub const fn is_passing(self) -> bool {
         matches!(self, Self::NoFunds | Self::NotAuthorized | Self::TooMany | Self::Unreachable)
     }
+
+    /// What is wrong with a vendor that refuses so.
+    pub const fn blame(self) -> Blame {
+        match self {
+            Self::NotAuthorized | Self::Unreachable => Blame::Vendor,
+            // What costs less may still be had.
+            Self::NoFunds => Blame::Product,
+            _ => Blame::Nobody,
+        }
+    }
 }
 
 /// A definite refusal.
@@ -194,6 +204,17 @@ pub struct VendorRefusal {
     pub retry_after_secs: Option<u64>,
 }
 
+/// What a failure says of how a vendor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// It fails, whatever it is asked for: it cannot be reached, or does not accept us.
+    Vendor,
+    /// It fails at this product, as far as is known.
+    Product,
+    /// Nothing: the trouble is ours, or none.
+    Nobody,
+}
+
 /// Why it is not known what became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
@@ -205,13 +226,20 @@ pub struct Doubt {
     pub vendor_ref: Option<String>,
     /// That the vendor was asked too often, if that is why: it says nothing of how the vendor is.
     pub too_many: Option<TooMany>,
+    /// What it says of how the vendor is.
+    pub blame: Blame,
 }
 
 impl Doubt {
     /// A doubt of which nothing is known but what was seen.
     pub fn saying(message: impl Into<String>) -> Self {
         let message = plain_words(&message.into());
-        Self { message, http_status: None, vendor_ref: None, too_many: None }
+        Self { message, http_status: None, vendor_ref: None, too_many: None, blame: Blame::Product }
+    }
+
+    /// A doubt that the vendor has no part in.
+    pub fn of_our_making(message: impl Into<String>) -> Self {
+        Self { blame: Blame::Nobody, ..Self::saying(message) }
     }
 }
 

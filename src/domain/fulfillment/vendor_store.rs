@@ -12,7 +12,12 @@ use entity::vendor_health;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::model::{CIRCUIT_OPENS_AT, circuit_open_secs};
+use super::vendor::Blame;
 use crate::store::{Transaction, statement};
+
+/// For how long a failure at one product is held together with failures at others, in seconds: the longest that a vendor is left
+/// alone.
+const OF_LATE_SECS: i64 = 300;
 
 /// How vendors have answered of late: of each the row of the vendor as a whole, and that of one product.
 pub(super) async fn find_health(
@@ -38,16 +43,22 @@ pub(super) async fn find_health(
     Ok(worst)
 }
 
-/// Counts a failure of a vendor at a product, and leaves it alone for a while when there were too many in a row.
+/// Counts a failure of a vendor at a product, and leaves it alone for a while when there were too many in a row: with this
+/// product, and with everything if the vendor itself failed, or fails with another product as well.
 pub(super) async fn count_failure(
     transaction: &Transaction,
     now: Timestamp,
     (vendor, product): (VendorId, &str),
-    message: &str,
+    (blame, message): (Blame, &str),
 ) -> Result<(), DbErr> {
+    let is_of_all = match blame {
+        Blame::Nobody => return Ok(()),
+        Blame::Vendor => true,
+        Blame::Product => fails_elsewhere(transaction, now, (vendor, product)).await?,
+    };
     let backend = transaction.get_database_backend();
     // Each row takes its turn by its key, as every writer of two of them has it.
-    for subject in ["", product] {
+    for subject in is_of_all.then_some("").into_iter().chain([product]) {
         let sql =
             "INSERT INTO vendor_health (vendor_id, product_id, failures, open_until, message, changed_at)
              VALUES ($1, $2, 1, 0, $3, $4)
@@ -68,6 +79,20 @@ pub(super) async fn count_failure(
         }
     }
     Ok(())
+}
+
+/// Whether a vendor has failed with another product of late, and not answered well there since.
+async fn fails_elsewhere(
+    transaction: &Transaction,
+    now: Timestamp,
+    (vendor, product): (VendorId, &str),
+) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 AS one FROM vendor_health
+         WHERE vendor_id = $1 AND product_id NOT IN ('', $2) AND failures > 0 AND changed_at > $3 LIMIT 1";
+    let since = now.plus_seconds(-OF_LATE_SECS);
+    let values = [vendor.to_string().into(), product.into(), since.micros().into()];
+    let select = statement(transaction.get_database_backend(), sql, values);
+    Ok(transaction.query_one_raw(select).await?.is_some())
 }
 
 /// Counts an answer: what failed before does not any more. Nothing is written where nothing has failed.

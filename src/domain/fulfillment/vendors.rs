@@ -11,7 +11,9 @@ use entity::currency::Currency;
 use entity::ids::VendorId;
 use entity::state::{Environment, VendorStatus};
 use entity::vendors;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set, SqlErr,
+};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -128,6 +130,7 @@ pub async fn add_vendor(
         let bounds = "1 to 64 of a-z, 0-9, `_` and `-`";
         return refused(VendorRefusedReason::OutOfBounds { field: "name", bounds });
     }
+    // Said before an account is tried; the last word has the database.
     if find(ctx, &command.name).await?.is_some() {
         return refused(VendorRefusedReason::NameTaken(command.name));
     }
@@ -148,10 +151,16 @@ pub async fn add_vendor(
     });
     let entry = Entry::new(ctx, "vendors.added", row.id, &facts);
     let task = row.clone();
-    write::<_, Problem, _>(&ctx.deps, move |transaction| {
+    write::<_, Failure<VendorRefusedReason>, _>(&ctx.deps, move |transaction| {
         let (row, entry) = (task.clone(), entry.clone());
         Box::pin(async move {
-            row.clone().into_active_model().insert(transaction).await?;
+            let inserted = row.clone().into_active_model().insert(transaction).await;
+            inserted.map_err(|error| match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => {
+                    Failure::Refused(VendorRefusedReason::NameTaken(row.name.clone()))
+                }
+                _ => error.into(),
+            })?;
             vendor_store::insert_limits(transaction, row.id).await?;
             audit::record(transaction, &[entry]).await?;
             Ok(bump(transaction, Subject::Vendors).await?)

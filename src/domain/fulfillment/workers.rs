@@ -19,6 +19,8 @@ use crate::store::{database_clock, json, rowset, statement, write};
 
 /// How long a worker is taken to live after it was last heard of, in microseconds.
 const LEASE_MICROS: i64 = 10_000_000;
+/// How far ahead that may lie, in microseconds: longer, so that no worker is taken for dead by a clock that was put back a little.
+pub(super) const FARTHEST_LEASE_MICROS: i64 = 60_000_000;
 
 /// A worker's sign of life, told to the database.
 ///

@@ -9,16 +9,17 @@
 use std::sync::Arc;
 
 use entity::ids::TransactionId;
-use entity::purchases;
 use entity::state::{
     AttemptOutcome, FailurePolicy, OrderFailureCode, PurchaseCallKind, PurchaseState, UnitStatus,
 };
+use entity::timestamp::Timestamp;
+use entity::{order_units, purchases};
 use sea_orm::DbErr;
 
 use super::accounting::{self, count};
 use super::goods::{Item, Parcel, unpack};
 use super::news::{Decision, News, Witness};
-use super::parts_store::UnitStep;
+use super::parts_store::{self, UnitStep};
 use super::settle::{self, Locked, Outcome, Receipt};
 use super::work::{Hand, complete, reason_of, set_aside, sourced_step};
 use crate::crash::{self, Place};
@@ -127,7 +128,7 @@ impl Concluding<'_> {
         let state = self.locked.purchase.state;
         match self.decision {
             Some(_) => news.may_be_decided(state),
-            None => !matches!(state, PurchaseState::Delivered | PurchaseState::Refused),
+            None => state != PurchaseState::Delivered,
         }
     }
 
@@ -147,6 +148,11 @@ impl Concluding<'_> {
         let by = known_by(self.kind);
         let outcome = match news {
             News::Parcel(parcel) => self.deliver(&order, parcel).await?,
+            // It has ended so before, and its units have gone on.
+            News::Refused(_) | News::NotExecuted if purchase.ended_at.is_some() => {
+                self.locked.end_watch(transaction).await?;
+                Outcome::default()
+            }
             News::Refused(refusal) => {
                 self.locked.end_refused(transaction, now, by, refusal).await?;
                 self.let_go(&order, self.open_units(), Some(refusal)).await?
@@ -185,7 +191,21 @@ impl Concluding<'_> {
             NotExecuted::End => Ok(None),
             NotExecuted::SendAgain => {
                 let window = vendor.row.settle_window_secs;
-                self.locked.send_again(transaction, now, window).await.map(Some)
+                let again = self.locked.send_again(transaction, now, window).await?;
+                let open = self.open_units();
+                let awaits = |unit: &&order_units::Model| open.contains(&unit.unit_index);
+                let later = |unit: &order_units::Model| UnitStep {
+                    order_id: unit.order_id,
+                    unit_index: unit.unit_index,
+                    status: unit.status,
+                    tries: unit.tries,
+                    next_at: unit.next_at.map(Timestamp::micros),
+                    sourced_at: unit.sourced_at.map(Timestamp::micros),
+                    resolves_by: Some(again.resolves_by.micros()),
+                };
+                let later: Vec<UnitStep> = order.open.iter().filter(awaits).map(later).collect();
+                parts_store::move_units(transaction, &later).await?;
+                Ok(Some(again))
             }
         }
     }

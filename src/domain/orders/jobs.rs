@@ -29,6 +29,8 @@ const MOST_LEASES: usize = 32;
 const MOST_OF_ONE: i64 = 32;
 /// How long a lease lasts, in microseconds.
 const LEASE_MICROS: i64 = 10_000_000;
+/// How far ahead a lease may lie, in microseconds: longer than it lasts, so that none lapses by a clock that was put back a little.
+const FARTHEST_MICROS: i64 = 60_000_000;
 
 /// An order that a worker has leased.
 #[derive(Debug, Clone)]
@@ -151,7 +153,8 @@ const DUE: &str = "o.completed_at IS NULL AND EXISTS (
 
 /// The condition under which nobody has leased an order.
 fn free(deps: &Deps) -> String {
-    format!("(o.lease_until IS NULL OR o.lease_until < {})", store::database_clock(deps))
+    let lapsed = store::lapsed("o.lease_until", &store::database_clock(deps), FARTHEST_MICROS);
+    format!("(o.lease_until IS NULL OR {lapsed})")
 }
 
 fn due_values(deps: &Deps) -> [sea_orm::Value; 2] {

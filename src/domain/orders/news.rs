@@ -89,8 +89,8 @@ impl News {
     pub const fn may_be_decided(&self, state: PurchaseState) -> bool {
         match state {
             PurchaseState::Unknown | PurchaseState::Review => true,
-            PurchaseState::NotExecuted => matches!(self, Self::Parcel(_)),
-            PurchaseState::Sending | PurchaseState::Delivered | PurchaseState::Refused => false,
+            PurchaseState::Refused | PurchaseState::NotExecuted => matches!(self, Self::Parcel(_)),
+            PurchaseState::Sending | PurchaseState::Delivered => false,
         }
     }
 }

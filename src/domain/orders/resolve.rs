@@ -3,7 +3,7 @@
 //! What lives here: the command by which a person says what nobody could learn: that it was made, refused, or never happened.
 //! What is always true: a decision is on record with who made it and why; it goes the way of every other fact, in one
 //! transaction, and takes the purchase from whoever asks just now; what a person ended is never sent again; only what is in
-//! doubt is decided, and a success may be told of what was held to have never happened: it becomes stock.
+//! doubt is decided, and a success may be told of what was held to have been refused, or never to have happened: it becomes stock.
 //! What is not here: what follows from the fact (`conclude.rs`); the file of codes (`delivered_file.rs`).
 
 use entity::decimal::Decimal;
@@ -19,7 +19,7 @@ use super::news::{Decision, Witness};
 use super::snapshot::OrderedProduct;
 use crate::ctx::Ctx;
 use crate::domain::audit::Entry;
-use crate::domain::fulfillment::{Cost, Delivery, Fact, Goods, RefusalKind, VendorRefusal};
+use crate::domain::fulfillment::{Cost, Delivery, Fact, Goods, RefusalKind, VendorRefusal, most_cost_micros};
 use crate::domain::vouchers::require_vault;
 use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 
@@ -27,8 +27,6 @@ use crate::problem::{ErrorCode, Failure, Problem, Refusal};
 const LONGEST_NOTE: usize = 500;
 /// How many characters a vendor's own name for a purchase may have.
 const LONGEST_VENDOR_REF: usize = 200;
-/// The most that a purchase may cost, at scale 6: a billion.
-const MOST_COST_MICROS: i64 = 1_000_000_000_000_000;
 /// Digits behind the point of costs.
 const COST_SCALE: u32 = 6;
 
@@ -129,6 +127,9 @@ impl Refusal for ResolveRefusal {
             Self::Ended(PurchaseState::NotExecuted) => {
                 "it is held to have never happened already: only --delivered can tell otherwise".to_owned()
             }
+            Self::Ended(PurchaseState::Refused) => {
+                "it is held to have been refused already: only --delivered can tell otherwise".to_owned()
+            }
             Self::Ended(state) => format!("it has ended {state}, which never changes"),
             Self::TooMany { came, asked } => {
                 format!("the file has {came} units where {asked} were asked for: leave the others out, and \
@@ -147,7 +148,7 @@ impl Refusal for ResolveRefusal {
                 format!("the vendor's reference must have 1 to {LONGEST_VENDOR_REF} printable characters")
             }
             Self::InvalidCost => {
-                "the cost must be from 0 to a billion, with six digits behind the point at most".to_owned()
+                "the cost must be from 0 to a billion a unit, with six digits behind the point at most".to_owned()
             }
             Self::ChangedMeanwhile => {
                 "it changed in this moment: look at it with `octopus attempts list`, and decide again".to_owned()
@@ -205,7 +206,7 @@ pub async fn resolve(ctx: &Ctx, command: Resolve) -> Result<(), Failure<ResolveR
 fn check_state(state: PurchaseState, verdict: &Verdict) -> Result<(), ResolveRefusal> {
     match (state, verdict) {
         (PurchaseState::Unknown | PurchaseState::Review, _)
-        | (PurchaseState::NotExecuted, Verdict::Delivered { .. }) => Ok(()),
+        | (PurchaseState::Refused | PurchaseState::NotExecuted, Verdict::Delivered { .. }) => Ok(()),
         (PurchaseState::Sending, _) => Err(ResolveRefusal::UnderWay),
         (ended, _) => Err(ResolveRefusal::Ended(ended)),
     }
@@ -252,7 +253,7 @@ async fn fact(
     let cost = match cost {
         None => None,
         Some(cost) => {
-            let micros = micros(cost).ok_or(Failure::Refused(ResolveRefusal::InvalidCost))?;
+            let micros = micros(cost, goods.len()).ok_or(Failure::Refused(ResolveRefusal::InvalidCost))?;
             Some(Cost { micros, currency: purchase.cost_currency })
         }
     };
@@ -270,8 +271,8 @@ async fn delivery_of(ctx: &Ctx, purchase: &purchases::Model) -> Result<DeliveryK
     Ok(product.map_err(Problem::internal)?.delivery)
 }
 
-fn micros(cost: Decimal) -> Option<i64> {
+fn micros(cost: Decimal, units: usize) -> Option<i64> {
     let missing = COST_SCALE.checked_sub(cost.scale())?;
     let micros = cost.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
-    i64::try_from(micros).ok().filter(|micros| (0..=MOST_COST_MICROS).contains(micros))
+    i64::try_from(micros).ok().filter(|micros| (0..=most_cost_micros(units)).contains(micros))
 }

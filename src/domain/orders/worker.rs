@@ -274,7 +274,8 @@ impl Worker {
                 }
             };
             if purchase.sends > 1
-                && let Err(problem) = fulfillment::take_turn_again(&self.deps, &purchase).await
+                && let Err(problem) =
+                    fulfillment::take_turn_again(&self.deps, &purchase, recipient.as_ref()).await
             {
                 tracing::warn!(%problem, purchase = %purchase.id, "a purchase could not take its turn");
                 return self.leave_in_doubt(&purchase, "it was not sent: it had no turn").await;
@@ -304,7 +305,13 @@ impl Worker {
     }
 
     async fn look(self: Arc<Self>, purchase: purchases::Model, leases: u64) {
-        let recipient = recipient::open(&self.deps, purchase.order_id).await.unwrap_or_default();
+        let recipient = match recipient::open(&self.deps, purchase.order_id).await {
+            Ok(recipient) => recipient,
+            Err(problem) => {
+                tracing::error!(%problem, purchase = %purchase.id, "a recipient cannot be opened");
+                return self.leave_in_doubt(&purchase, "it was not asked: its recipient did not open").await;
+            }
+        };
         let learnt = fulfillment::look(&self.deps, &purchase, recipient).await;
         crash::pass(Place::PurchaseLookedUp);
         if let Some(again) = self.learn(&purchase, learnt).await {
@@ -354,7 +361,7 @@ impl Worker {
 
     /// What is not known here is got by asking, by this worker or by others.
     async fn leave_in_doubt(&self, purchase: &purchases::Model, message: &str) {
-        let doubt = fulfillment::Doubt::saying(message.to_owned());
+        let doubt = fulfillment::Doubt::of_our_making(message.to_owned());
         let learnt = fulfillment::Learnt {
             kind: PurchaseCallKind::Look,
             finding: Finding::Doubt(doubt),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::poll_model::LONGEST_WAIT_SECS;
 use crate::ctx::Deps;
 use crate::store::ColumnKind::{Integer, Text};
-use crate::store::{Transaction, database_clock, insertion, json, rowset, statement};
+use crate::store::{Transaction, database_clock, insertion, json, lapsed, rowset, statement};
 
 /// How long a turn lasts, in microseconds: longer than a provider may take to answer.
 const TURN_MICROS: i64 = 60_000_000;
@@ -41,12 +41,12 @@ pub(super) enum When {
 impl When {
     fn condition(self, deps: &Deps) -> String {
         let clock = database_clock(deps);
-        let free = format!("(lease_until <= {clock} OR lease_until > {clock} + {TURN_MICROS})");
+        let free = lapsed("lease_until", &clock, TURN_MICROS);
         // No wait is longer than this, a tenth of chance included.
         let longest = i64::from(deps.config.rate_poll_secs.max(LONGEST_WAIT_SECS)) * 1_100_000;
         match self {
             Self::Free => free,
-            Self::Due => format!("{free} AND (due_at <= {clock} OR due_at > {clock} + {longest})"),
+            Self::Due => format!("{free} AND {}", lapsed("due_at", &clock, longest)),
         }
     }
 }

@@ -131,7 +131,8 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// What a line's vendor took, less what was posted with its purchase and what was corrected because of it.
+/// What a line's vendor took, less what was posted with its purchase and what was corrected because of it. A line whose purchase was
+/// delivered since is judged again when the statement is next read.
 const LINES_AGAINST_DEBTS: &str = "
     WITH parts AS (
         SELECT l.vendor_id, l.vendor_ref, l.cost_currency AS currency, l.cost_micros AS amount
@@ -143,7 +144,10 @@ const LINES_AGAINST_DEBTS: &str = "
         SELECT c.vendor_id, c.vendor_ref, c.currency, -c.amount_micros FROM statement_corrections c
     )
     SELECT vendor_ref AS offender, 'its vendor took ' || sum(amount) || ' ' || currency || ' more than is owed for it' AS reason
-    FROM parts GROUP BY vendor_id, vendor_ref, currency HAVING sum(amount) <> 0";
+    FROM parts WHERE NOT EXISTS (SELECT 1 FROM statement_lines l JOIN purchases p ON p.id = l.purchase_id
+        WHERE l.vendor_id = parts.vendor_id AND l.vendor_ref = parts.vendor_ref AND l.verdict = 'NOT_DELIVERED_HERE'
+            AND p.state = 'DELIVERED')
+    GROUP BY vendor_id, vendor_ref, currency HAVING sum(amount) <> 0";
 
 const CORRECTIONS_AGAINST_LEDGER: &str = "
     WITH parts AS (

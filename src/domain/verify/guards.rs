@@ -14,7 +14,8 @@ macro_rules! missing {
             $verbs,
             "), wanted (name, verb) AS (
                 SELECT t.name, r.verb FROM guarded t CROSS JOIN refused r
-                UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans'), ('purchase_calls', 'orphans')
+                UNION ALL VALUES ('postings', 'orphans'), ('order_transitions', 'orphans'), ('purchase_calls', 'orphans'),
+                    ('purchases', 'reopening'), ('attempts', 'reopening'), ('order_units', 'early_end')
              )
              SELECT t.name || '_no_' || t.verb AS offender, 'the trigger is missing' AS reason
              FROM wanted t WHERE NOT EXISTS (",
@@ -28,8 +29,8 @@ pub(super) const CHECKS: &[Check] = &[Check {
     name: "the_database_guards_its_rows",
     invariant: None,
     says: "the database refuses every change of the ledger, settlements, steps, moves, charges, events, calls, receipts, costs, \
-           refunds and the audit log, of orders, units, codes and purchases that have ended, and of the ends of data keys, and rows of the ledger and of \
-           histories that belong to nothing",
+           refunds and the audit log, of orders, units, codes and purchases that have ended, of what is asked in a purchase, and of \
+           the ends of data keys, the end of a unit with an open purchase, and rows of the ledger and of histories that belong to nothing",
     breaches: &[Breach {
         name: "missing_trigger",
         sql: Sql::Each {

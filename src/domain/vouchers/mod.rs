@@ -36,6 +36,7 @@ pub use generate::{GenerateCodes, choose_sandbox_products, generate};
 pub use import::{BadRow, BadRows, Import, ImportError, Imported, Progress, Step, import};
 pub use jobs::{KEYS_EVERY, watch};
 pub use load::{Cost, LoadError, Loaded, NewVoucher, load};
+pub use model::MOST_COST_MICROS;
 pub use quoting::Quoting;
 pub use resealing::keep_as_stock;
 pub use reserved::{deliver_reserved, find_reserved, give_back, reserve};

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use entity::ids::WorkerId;
 use octopus_cards::domain::fulfillment::{self, Since};
 use octopus_cards::simulator::Question;
 use octopus_cards::store::engine_clock;
@@ -13,7 +14,7 @@ use serde_json::json;
 use super::{end, find, input};
 use crate::orders::order;
 use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::{EURO_20, YEN_1000};
+use crate::support::catalog::{EURO_20, YEN_1000, stock_csv};
 use crate::support::poll;
 use crate::support::vendor::{Terms, TestVendor, assert_agreed, resolve_all};
 
@@ -149,8 +150,9 @@ both_databases! {
         let (busy, free) = (TestVendor::open(&app, "busy").await, TestVendor::open(&app, "free").await);
         busy.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
         free.sell(&app, &[(YEN_1000, "sandbox_ok")]).await;
-        let rest = |until: i64| format!("UPDATE vendor_limits SET free_at = {until} WHERE vendor_id = '{}'", busy.row.id);
-        app.database.execute(&rest(9_000_000_000_000_000)).await;
+        let clock = engine_clock(app.deps.database.backend());
+        let rest = |secs: i64| format!("UPDATE vendor_limits SET free_at = {clock} + {secs} * 1000000 WHERE vendor_id = '{}'", busy.row.id);
+        app.database.execute(&rest(300)).await;
         for number in 0..40 {
             order(&partner, input(EURO_20, 1, &format!("busy-{number}"))).await.payload("createOrder");
         }
@@ -167,6 +169,55 @@ both_databases! {
         })
         .await;
         assert_agreed(&app, &[&busy, &free]).await;
+    }
+
+    /// A clock that was once years ahead has left its mark wherever an instant is written ahead of time.
+    async fn a_clock_that_was_ahead_keeps_no_vendor_and_no_lease_for_ever(app: SmallCatalog) {
+        const FAR: &str = "9000000000000000000";
+        let partner = app.partner().await;
+        let vendor = slow(&app, 100).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_error_bought")]).await;
+        app.database.execute(&format!("UPDATE vendor_limits SET free_at = {FAR}, looks_free_at = {FAR}")).await;
+        order(&partner, input(EURO_20, 1, "bought")).await.payload("createOrder");
+        poll::until_true("it is in doubt", async || {
+            app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN'").await == 1
+        }).await;
+        // As if a worker had it whose last sign of life was written then.
+        let gone = WorkerId::from_uuid(app.system().uuid());
+        app.database.execute(&format!("INSERT INTO workers (id, lease_until, started_at) VALUES ('{gone}', {FAR}, 0);
+            UPDATE purchases SET worker_id = '{gone}', next_at = NULL")).await;
+        assert_eq!(end(&app, &partner, "bought").await.text("order.status"), "DELIVERED");
+        const AUSTRALIAN: &str = "steam_wallet_50_aud";
+        order(&partner, input(AUSTRALIAN, 21, "leased")).await.payload("createOrder");
+        app.database.execute(&format!("UPDATE orders SET lease_until = {FAR} WHERE reference = 'leased'")).await;
+        app.load_stock(&stock_csv(AUSTRALIAN, "50", 21, 1)).await;
+        poll::until_true("the order is worked on", async || units(&app, "leased", "DELIVERED").await == 21).await;
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    async fn questions_keep_to_the_lines_of_their_vendor(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let terms = Terms { largest_batch: 1, concurrent_requests: 2, ..Terms::default() };
+        let vendor = TestVendor::on_terms(&app, "narrow", terms).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_pending_500s")]).await;
+        order(&partner, input(EURO_20, 6, "six")).await.payload("createOrder");
+        poll::until_true("all are in doubt", async || {
+            app.advance_secs(1);
+            app.database.number("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN' AND worker_id IS NULL").await == 6
+        }).await;
+        app.stop().await;
+        app.database.execute("UPDATE purchases SET next_at = 0").await;
+        // One worker asks, and hears nothing; another one takes its place when it is gone.
+        for _ in 0..2 {
+            let worker = WorkerId::from_uuid(app.system().uuid());
+            fulfillment::beat(&app.deps, worker).await.unwrap();
+            let mut taken = Vec::new();
+            for _ in 0..2 {
+                taken.push(fulfillment::claim(&app.deps, worker, 32).await.unwrap().len());
+            }
+            assert_eq!(taken, [2, 0]);
+            app.advance_secs(11);
+        }
     }
 
     /// It has the purchase, and delivers after a time of the clock, which stands still meanwhile.

@@ -1,12 +1,14 @@
 //! Which vendor a unit is bought from, and how many units at once.
 
+use entity::timestamp::Timestamp;
 use octopus_cards::domain::pricing;
+use octopus_cards::store::engine_clock;
 use serde_json::json;
 
 use super::{end, find, input};
 use crate::orders::{codes, order};
 use crate::support::app::{Partner, TestApp};
-use crate::support::catalog::{EURO_20, STEAM_50, stock_csv};
+use crate::support::catalog::{DIRECT_PLAYER, EURO_20, STEAM_50, stock_csv};
 use crate::support::poll;
 use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 
@@ -196,6 +198,84 @@ both_databases! {
         assert_eq!(ended.text("order.status"), "DELIVERED");
         assert_eq!(app.database.number("SELECT count(*) FROM vendor_health WHERE failures > 0").await, 0);
         assert_agreed(&app, &[&vendor]).await;
+    }
+
+    /// Six purchases of one product fail, one after the other or at once; of another one, the vendor sells as before.
+    async fn a_product_that_fails_closes_its_vendor_for_itself_and_two_close_it_for_all(app: SmallCatalog) {
+        const OTHER: &str = "steam_wallet_at_50_eur";
+        let partner = app.partner().await;
+        let one = Terms { largest_batch: 1, ..Terms::default() };
+        let vendor = TestVendor::on_terms(&app, "only", one).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_error_bought"), (OTHER, "sandbox_ok")]).await;
+        let failures = async |product: &str| {
+            let sql = format!("SELECT coalesce(max(failures), 0) FROM vendor_health WHERE product_id = '{product}'");
+            app.database.number(&sql).await
+        };
+        order(&partner, input(EURO_20, 6, "fails")).await.payload("createOrder");
+        poll::until_true("its circuit opens", async || failures(EURO_20).await == 6).await;
+        let placed = order(&partner, json!({ "productId": OTHER, "reference": "sells", "waitMs": 10_000 })).await;
+        assert_eq!(placed.text("createOrder.order.status"), "DELIVERED");
+        assert_eq!((failures("").await, failures(OTHER).await), (0, 0));
+        vendor.sell(&app, &[(OTHER, "sandbox_error_bought")]).await;
+        order(&partner, input(OTHER, 6, "fails-too")).await.payload("createOrder");
+        poll::until_true("all circuits open", async || failures(OTHER).await == 6).await;
+        assert_eq!((failures("").await, failures(EURO_20).await), (6, 6));
+        for reference in ["fails", "fails-too"] {
+            assert_eq!(end(&app, &partner, reference).await.text("order.status"), "DELIVERED");
+        }
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    /// The recipient does not open, neither when the purchase is sent nor when the vendor is asked.
+    async fn a_trouble_of_ours_is_none_of_the_vendors(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::open(&app, "only").await;
+        vendor.sell(&app, &[(DIRECT_PLAYER, "sandbox_ok")]).await;
+        let clock = engine_clock(app.deps.database.backend());
+        app.database.execute(&format!("UPDATE vendor_limits SET free_at = {clock} + 300000000")).await;
+        let wanted = json!({ "productId": DIRECT_PLAYER, "reference": "one", "waitMs": 0, "recipient": { "playerId": "player-77" } });
+        order(&partner, wanted).await.payload("createOrder");
+        let broken = "CREATE TABLE kept AS SELECT recipient FROM orders;
+            UPDATE orders SET recipient = (SELECT v.sealed FROM vouchers v LIMIT 1); UPDATE vendor_limits SET free_at = 0";
+        app.database.execute(broken).await;
+        let doubts = async |reason: &str| {
+            let sql = format!("SELECT count(*) FROM purchase_calls WHERE message = '{reason}: its recipient did not open'");
+            app.database.number(&sql).await
+        };
+        poll::until_true("it cannot be sent", async || doubts("it was not sent").await == 1).await;
+        app.advance_secs(6);
+        poll::until_true("nor be asked about", async || doubts("it was not asked").await == 1).await;
+        assert_eq!(app.database.number("SELECT count(*) FROM vendor_health").await, 0);
+        assert!(vendor.simulator.arrivals().is_empty());
+        app.database.execute("UPDATE orders SET recipient = (SELECT k.recipient FROM kept k); DROP TABLE kept").await;
+        assert_eq!(end(&app, &partner, "one").await.text("order.status"), "DELIVERED");
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    async fn a_unit_tells_by_when_it_is_known_what_became_of_what_was_sent_again(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let spare = TestVendor::open(&app, "spare").await;
+        let cheap = TestVendor::open(&app, "cheap").await;
+        spare.sell_for(&app, &[(EURO_20, "sandbox_ok")], "0.85").await;
+        cheap.sell_for(&app, &[(EURO_20, "sandbox_down")], "0.80").await;
+        order(&partner, input(EURO_20, 1, "down")).await.payload("createOrder");
+        let in_doubt = |sends: i64| format!("SELECT count(*) FROM purchases WHERE state = 'UNKNOWN' AND sends = {sends}");
+        let mut told = Vec::new();
+        for sends in [1, 2] {
+            poll::until_within(poll::PATIENCE * 4, "it is in doubt", async || {
+                if app.database.number(&in_doubt(sends)).await == 1 {
+                    return Some(());
+                }
+                app.advance_secs(i64::from(sends > 1));
+                None
+            }).await;
+            let resolves_by = Timestamp::from_micros(app.database.number("SELECT resolves_by FROM purchases").await).to_string();
+            assert_eq!(find(&partner, "down").await.text("order.units.nodes.0.resolvesBy"), resolves_by, "sent {sends} times");
+            told.push(resolves_by);
+        }
+        assert!(told[0] < told[1], "{told:?}");
+        assert_eq!(end(&app, &partner, "down").await.text("order.status"), "DELIVERED");
+        assert_agreed(&app, &[&spare, &cheap]).await;
     }
 
     async fn a_paused_vendor_is_not_bought_from(app: SmallCatalog) {

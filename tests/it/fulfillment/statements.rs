@@ -1,19 +1,16 @@
 //! Vendors' statements, held against our purchases.
 //! Always true: what is read again posts nothing again. Not here: how adapters read statements (`vendors/`).
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
 use entity::timestamp::Timestamp;
 use octopus_cards::app as server;
 use octopus_cards::clock::SeededIds;
 use octopus_cards::domain::fulfillment::{self, ReconcileRefusal, ReconcileReport, Since};
 use octopus_cards::problem::Failure;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
+use super::desk::Desk;
 use super::{end, find, input};
 use crate::orders::order;
 use crate::support::app::TestApp;
@@ -23,49 +20,22 @@ use crate::support::process::Binary;
 use crate::support::seed;
 use crate::support::vendor::{TestVendor, assert_agreed};
 
-const CORRECTIONS: &str = "SELECT count(*) FROM ledger_transactions WHERE kind = 'ADJUSTMENT'";
-const LINES: &str = "SELECT vendor_ref || ' ' || verdict AS line FROM statement_lines ORDER BY vendor_ref";
+/// How many corrections were posted.
+pub const CORRECTIONS: &str = "SELECT count(*) FROM ledger_transactions WHERE kind = 'ADJUSTMENT'";
+/// The lines, by the vendor's names.
+pub const LINES: &str =
+    "SELECT vendor_ref || ' ' || verdict AS line FROM statement_lines ORDER BY vendor_ref";
+/// How many were told.
 const TOLD: &str = "SELECT count(*) FROM audit_log WHERE action = 'vendors.statement_differs'";
 
-/// A vendor that tells whatever statement it is given; `None` fails.
-#[derive(Clone)]
-struct Desk(Arc<Mutex<Option<Vec<Value>>>>);
-
-impl Desk {
-    /// Takes the place of a vendor at its address.
-    async fn instead_of(app: &TestApp, vendor: &TestVendor) -> Self {
-        let desk = Self(Arc::new(Mutex::new(Some(Vec::new()))));
-        let told = desk.clone();
-        let answer = move || {
-            let told = told.0.lock().unwrap().clone();
-            async move {
-                match told {
-                    Some(lines) => Ok(Json(json!({ "purchases": lines, "next": null }))),
-                    None => Err(StatusCode::INTERNAL_SERVER_ERROR),
-                }
-            }
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route("/statement", get(answer));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        fulfillment::move_vendor(&app.system(), &vendor.row.name, &url).await.unwrap();
-        fulfillment::refresh(&app.deps).await.unwrap();
-        desk
-    }
-
-    fn tell(&self, lines: Option<Vec<Value>>) {
-        *self.0.lock().unwrap() = lines;
-    }
-}
-
-fn line(id: &str, reference: &str, quantity: i32, euros: &str, at: Timestamp) -> Value {
+/// A line of a statement.
+pub fn line(id: &str, reference: &str, quantity: i32, euros: &str, at: Timestamp) -> Value {
     json!({ "id": id, "reference": reference, "sku": "any_sandbox_ok", "quantity": quantity,
         "cost": { "amount": euros, "currency": "EUR" }, "at": at })
 }
 
 /// Reads a vendor's statement, once nobody else does.
-async fn reconcile(app: &TestApp, vendor: &TestVendor) -> ReconcileReport {
+pub async fn reconcile(app: &TestApp, vendor: &TestVendor) -> ReconcileReport {
     poll::until("the statement is free", async || {
         match fulfillment::reconcile(&app.system(), vendor.row.id, Since::LastTime).await {
             Ok(report) => Some(report),
@@ -90,7 +60,7 @@ async fn bought(app: &TestApp) -> (TestVendor, String, String) {
 }
 
 /// What is owed to vendors and what of it is disputed, in millionths.
-async fn posted(app: &TestApp) -> (i64, i64) {
+pub async fn posted(app: &TestApp) -> (i64, i64) {
     let sum =
         |account: &str| format!("SELECT coalesce(sum(amount), 0) FROM postings WHERE account = '{account}'");
     (-app.database.number(&sum("PAYABLE")).await, app.database.number(&sum("DISPUTED")).await)

@@ -9,7 +9,7 @@ use crate::orders::{funds, order};
 use crate::support::app::TestApp;
 use crate::support::catalog::{DIRECT_PLAYER, EURO_20};
 use crate::support::poll;
-use crate::support::vendor::TestVendor;
+use crate::support::vendor::{TestVendor, assert_agreed};
 
 /// Resolves a purchase; the command has to be done.
 async fn resolve(app: &TestApp, purchase: &str, verdict: &str, note: &str) -> serde_json::Value {
@@ -75,6 +75,58 @@ both_databases! {
         }).await;
         assert_eq!(outcomes(&app).await, ["1 1 SURPLUS", "1 2 DELIVERED"]);
         assert_eq!(app.database.number("SELECT max(sends) FROM purchases").await, 1);
+    }
+
+    /// The vendor had it after all, whatever a person was told: what then comes is stock, and the unit keeps what it has.
+    async fn what_a_person_says_was_refused_is_asked_about_on_and_what_comes_is_stock(app: SmallCatalog) {
+        let (partner, silent) = stage(&app, EURO_20).await;
+        let purchase = place_in_doubt(&app, &partner, EURO_20, 1).await;
+        let other = TestVendor::open(&app, "other").await;
+        other.sell(&app, &[(EURO_20, "sandbox_ok")]).await;
+        resolve(&app, &purchase, "--refused", "they say no").await;
+        assert_eq!(end(&app, &partner, "one").await.text("order.status"), "DELIVERED");
+        assert_eq!(outcomes(&app).await, ["1 1 REFUSED", "1 2 DELIVERED"]);
+        app.advance_secs(200);
+        poll::until_true("what came late is stock", async || {
+            app.database.number("SELECT count(*) FROM vouchers WHERE state = 'AVAILABLE' AND purchase_id IS NOT NULL").await == 1
+        }).await;
+        assert_eq!(outcomes(&app).await, ["1 1 SURPLUS", "1 2 DELIVERED"]);
+        let ends = app.database.texts("SELECT state || ' ' || ended_by || ' ' || sends AS line FROM purchases ORDER BY id").await;
+        assert_eq!(ends, ["DELIVERED LOOK 1", "DELIVERED ANSWER 1"]);
+        assert_agreed(&app, &[&silent, &other]).await;
+    }
+
+    async fn what_its_vendor_says_was_refused_too_is_asked_about_no_more(app: SmallCatalog) {
+        let (partner, refusing) = stage(&app, EURO_20).await;
+        refusing.sell_for(&app, &[(EURO_20, "sandbox_pending_refused_100s")], "0.90").await;
+        let purchase = place_in_doubt(&app, &partner, EURO_20, 1).await;
+        resolve(&app, &purchase, "--refused", "they say no").await;
+        assert_eq!(end(&app, &partner, "one").await.text("order.failure.code"), "SOURCES_REFUSED");
+        app.advance_secs(200);
+        poll::until_true("nobody asks on", async || {
+            app.database.number("SELECT count(*) FROM purchases WHERE next_at IS NULL AND worker_id IS NULL").await == 1
+        }).await;
+        let calls = app.database.texts("SELECT kind || ' ' || outcome AS line FROM purchase_calls ORDER BY n DESC LIMIT 2").await;
+        assert_eq!(calls, ["LOOK REFUSED", "DECISION REFUSED"]);
+        assert!(purchases(&app).await[0].starts_with("REFUSED DECISION "), "{:?}", purchases(&app).await);
+        assert_eq!(outcomes(&app).await, ["1 1 REFUSED"]);
+    }
+
+    async fn a_success_that_a_person_tells_of_what_was_refused_is_stock(app: SmallCatalog) {
+        let (partner, _silent) = stage(&app, EURO_20).await;
+        let purchase = place_in_doubt(&app, &partner, EURO_20, 1).await;
+        resolve(&app, &purchase, "--refused", "they say no").await;
+        assert_eq!(end(&app, &partner, "one").await.text("order.failure.code"), "SOURCES_REFUSED");
+        write(&app, "late.csv", "code\nLATE-0001\n");
+        for verdict in ["--not-executed", "--refused"] {
+            let line = format!("attempts resolve --json --operator Ada {purchase} {verdict} --note again");
+            let refused = told(run(&app, &line, &[]).await, 3);
+            assert_eq!(refused.1, "it is held to have been refused already: only --delivered can tell otherwise");
+        }
+        resolve(&app, &purchase, "--delivered late.csv", "they found it").await;
+        assert_eq!(outcomes(&app).await, ["1 1 SURPLUS"]);
+        assert_eq!(find(&partner, "one").await.text("order.status"), "FAILED");
+        assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE state = 'AVAILABLE' AND purchase_id IS NOT NULL").await, 1);
     }
 
     async fn a_success_that_a_person_tells_late_is_stock(app: SmallCatalog) {
@@ -155,7 +207,9 @@ both_databases! {
             ("--delivered column.csv --note it", 2, "column.csv: column 2 of the header is none of code, pin, serial, url, \
                 expires_at, receipt"),
             ("--delivered bad.csv --note it", 3, "bad.csv has 3 bad lines; nothing was changed"),
-            ("--delivered one.csv --cost 1.1234567 --note it", 3, "the cost must be from 0 to a billion, with six digits \
+            ("--delivered one.csv --cost 1.1234567 --note it", 3, "the cost must be from 0 to a billion a unit, with six digits \
+                behind the point at most"),
+            ("--delivered one.csv --cost 1000000000.1 --note it", 3, "the cost must be from 0 to a billion a unit, with six digits \
                 behind the point at most"),
             ("--delivered one.csv --cost -1 --note it", 2, ""),
             ("--refused --not-executed --note it", 2, ""),

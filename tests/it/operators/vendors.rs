@@ -1,6 +1,11 @@
 //! Vendors and what they sell: `octopus vendor` and `octopus offers`.
 //! Not here: buying from them.
 
+use std::collections::BTreeMap;
+
+use entity::currency::Currency;
+use octopus_cards::domain::fulfillment::{self, AddVendor, Retention, Secret, VendorRefusedReason};
+use octopus_cards::problem::Failure;
 use serde_json::{Value, json};
 
 use super::{run, told, write};
@@ -129,6 +134,29 @@ both_databases! {
         let some = run(&app, "vendor balance", &[]).await.expect_code(1);
         assert_eq!(some.stdout, text);
         assert!(some.stderr.contains("aaa-nobody: "), "{}", some.stderr);
+    }
+
+    /// Whether the second one is told before or by the database.
+    async fn of_two_vendors_of_one_name_that_are_added_at_once_one_is_told_that_it_is_taken(app: SmallCatalog) {
+        let ours = async || fulfillment::add_vendor(&app.system(), AddVendor {
+            name: "ours".to_owned(),
+            adapter: "sandbox".to_owned(),
+            base_url: "http://127.0.0.1:9".to_owned(),
+            options: BTreeMap::new(),
+            credentials: BTreeMap::from([("api_key".to_owned(), Secret::new("CANARY-KEY".to_owned()))]),
+            currency: Currency::USD,
+            priority: 0,
+            timeout_ms: 700,
+            requests_per_second: None,
+            concurrent_requests: None,
+            largest_batch: None,
+            settle_window_secs: None,
+            retention: Retention::Store,
+        }).await;
+        let (one, other) = tokio::join!(ours(), ours());
+        let refused: Vec<_> = [one, other].into_iter().filter_map(Result::err).collect();
+        assert!(matches!(&refused[..], [Failure::Refused(VendorRefusedReason::NameTaken(name))] if name == "ours"), "{refused:?}");
+        assert_eq!(app.database.number("SELECT count(*) FROM vendors").await, 1);
     }
 
     async fn how_a_vendors_codes_are_kept_is_chosen_and_changed_and_on_record(app: SmallCatalog) {

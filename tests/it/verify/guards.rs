@@ -2,7 +2,7 @@
 //! Not here: that the server never asks; every other test shows that.
 
 use super::breaking::{columns, copy_of_an_order, findings, triggers};
-use super::scenes::{buy_a_code, credit, refund, sell_and_settle, sell_on_a_charge};
+use super::scenes::{Scene, buy_a_code, credit, refund, sell, sell_and_settle, sell_on_a_charge};
 use crate::support::app::TestApp;
 use crate::support::database::Dialect;
 
@@ -23,8 +23,8 @@ const GUARDED: [(&str, &str, &[&str]); 18] = [
     ("orders", "completed_at IS NOT NULL", &["recipient", "recipient_key_id"]),
     ("order_units", "status IN ('DELIVERED', 'REFUNDED')", &[]),
     ("vouchers", "state = 'DELIVERED'", &["data_key_id", "sealed"]),
-    ("purchases", "state IN ('DELIVERED', 'REFUSED')", &OF_WORKERS),
-    ("attempts", "outcome IN ('DELIVERED', 'REFUSED', 'ANOMALY', 'SURPLUS')", &[]),
+    ("purchases", "state = 'DELIVERED'", &OF_WORKERS),
+    ("attempts", "outcome IN ('DELIVERED', 'ANOMALY', 'SURPLUS')", &[]),
     ("purchase_calls", "TRUE", &[]),
     ("receipts", "TRUE", &[]),
     ("offer_costs", "TRUE", &[]),
@@ -44,6 +44,10 @@ const OF_WORKERS: [&str; 10] = [
     "next_at",
     "resolves_by",
 ];
+
+/// What an open purchase comes to.
+const OF_ENDS: [&str; 7] =
+    ["state", "vendor_ref", "delivered_quantity", "cost_micros", "refusal", "ended_by", "ended_at"];
 
 /// A statement, and what refuses it: the constraint on PostgreSQL, and the words of SQLite.
 async fn assert_refused(app: &TestApp, sql: &str, constraint: &str, words: &str) {
@@ -77,6 +81,42 @@ both_databases! {
                 assert!(refused.contains("keeps its rows as they are"), "{sql}: {refused}");
             }
             assert_eq!(app.database.number(&rows).await, before, "{table}");
+        }
+    }
+
+    async fn the_database_refuses_to_change_what_was_asked_and_to_end_what_is_asked_for(app: SmallCatalog) {
+        Scene::Asked.play(&app).await;
+        let words = "keeps its rows as they are";
+        let may_change = |column: &str| OF_WORKERS.contains(&column) || OF_ENDS.contains(&column);
+        for column in columns(&app, "purchases").await.iter().filter(|column| !may_change(column)) {
+            assert_refused(&app, &format!("UPDATE purchases SET {column} = {column}"), words, words).await;
+        }
+        for column in ["order_id", "unit_index", "number", "purchase_id", "opened_at"] {
+            assert_refused(&app, &format!("UPDATE attempts SET {column} = {column}"), words, words).await;
+        }
+        for table in ["attempts", "purchases"] {
+            assert_refused(&app, &format!("DELETE FROM {table}"), words, words).await;
+        }
+        for (status, at) in [("REFUNDED", "refunded_at"), ("DELIVERED", "delivered_at")] {
+            let end = format!("UPDATE order_units SET status = '{status}', {at} = 1, resolves_by = NULL");
+            assert_refused(&app, &end, "order_units do not end so early", "order_units do not end so early").await;
+        }
+    }
+
+    /// A success may still be learnt of it, and nothing else.
+    async fn the_database_refuses_to_change_how_a_purchase_came_to_nothing(app: SmallCatalog) {
+        Scene::Refused.play(&app).await;
+        let words = "keeps its rows as they are";
+        for (table, changes) in [
+            ("purchases", ["state = 'UNKNOWN', ended_at = NULL, ended_by = NULL", "state = 'NOT_EXECUTED'", "refusal = 'NOT_SOLD'",
+                "refusal = NULL", "ended_by = 'DECISION'", "ended_at = 1"].as_slice()),
+            ("attempts", ["outcome = NULL, ended_at = NULL", "outcome = 'NOT_EXECUTED'", "outcome = 'DELIVERED'", "ended_at = 1",
+                "purchase_id = purchase_id"].as_slice()),
+        ] {
+            for change in changes {
+                assert_refused(&app, &format!("UPDATE {table} SET {change}"), words, words).await;
+            }
+            assert_refused(&app, &format!("DELETE FROM {table}"), words, words).await;
         }
     }
 
@@ -121,8 +161,8 @@ both_databases! {
         app.stop().await;
         let triggers = triggers(&app).await;
         let verbs = if app.database.dialect() == Dialect::Postgres { 3 } else { 2 };
-        // And the three that refuse what belongs to nothing.
-        assert_eq!(triggers.len(), GUARDED.len() * verbs + 3);
+        // And the three that refuse what belongs to nothing, two that keep ends as they are, and one that refuses to end a unit early.
+        assert_eq!(triggers.len(), GUARDED.len() * verbs + 6);
         for (table, name, made) in triggers {
             let (away, back) = match app.database.dialect() {
                 Dialect::Sqlite => (format!("DROP TRIGGER {name}"), made),
@@ -180,6 +220,10 @@ both_databases! {
             .map(|column| if column == "id" { "'pur_x'".to_owned() } else { column.clone() }).collect();
         let same_reference = format!("INSERT INTO purchases ({}) SELECT {} FROM purchases", columns.join(", "), values.join(", "));
         assert_refused(&app, &same_reference, "purchases_one_a_reference", "purchases.our_ref").await;
+        sell(&app).await;
+        let of_another_order = "INSERT INTO attempts (order_id, unit_index, number, purchase_id, outcome, opened_at, ended_at)
+            SELECT o.id, 1, 1, a.purchase_id, 'REFUSED', 1, 1 FROM attempts a JOIN orders o ON o.reference = 'sold' WHERE a.number = 1";
+        assert_refused(&app, of_another_order, "attempts_of_their_order", "FOREIGN KEY constraint failed").await;
         app.books_are_broken();
     }
 
