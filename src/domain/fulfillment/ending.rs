@@ -18,7 +18,7 @@ use super::calls::watched_until;
 use super::ending_store::{self, Ending};
 use super::model::{resolves_by, rest_secs};
 use super::store;
-use super::vendor::{RefusalKind, TooMany, VendorRefusal};
+use super::vendor::{Blame, RefusalKind, TooMany, VendorRefusal};
 use super::vendor_store;
 use crate::store::Transaction;
 
@@ -206,6 +206,8 @@ impl LockedPurchase {
 pub enum Sign<'a> {
     /// It answers.
     Well,
+    /// It answers, and took more than the units are sold for.
+    Dear,
     /// It refused.
     Refused(&'a VendorRefusal),
     /// It never came to have the purchase.
@@ -233,6 +235,13 @@ pub async fn record_fact(
         }
         Sign::Refused(refusal) if refusal.kind.is_passing() => {
             let told = (refusal.kind.blame(), refusal.message.as_str());
+            vendor_store::count_failure(transaction, now, subject, told).await
+        }
+        // One that goes on so is left alone with this product, as one that goes on failing is.
+        Sign::Dear => {
+            let told = (Blame::Product, "it took more than the units are sold for");
+            tracing::error!(purchase = %purchase.id, vendor = %purchase.vendor_id, product = %purchase.product_id,
+                "a vendor took more than the units are sold for");
             vendor_store::count_failure(transaction, now, subject, told).await
         }
         Sign::Refused(_) | Sign::Well => vendor_store::count_answer(transaction, now, subject).await,

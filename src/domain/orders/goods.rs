@@ -40,6 +40,8 @@ pub struct Parcel {
     pub cost_currency: entity::currency::Currency,
     /// Whether it is more than was expected.
     pub is_dearer: bool,
+    /// Whether it is more than the units are sold for, on no charge that would bind the price.
+    pub is_loss: bool,
 }
 
 impl Parcel {
@@ -80,10 +82,11 @@ pub async fn unpack(
     delivery: Delivery,
 ) -> Result<Parcel, Problem> {
     let ctx = Ctx::system(Arc::clone(deps));
+    let came = delivery.goods.len();
     let all = Cost { micros: purchase.expected_cost_micros, currency: purchase.cost_currency };
-    let expected = part_of(all, purchase.quantity, delivery.goods.len());
+    let expected = part_of(all, purchase.quantity, came);
     let cost = delivery.cost.unwrap_or(expected);
-    let shares = shares(cost, delivery.goods.len());
+    let shares = shares(cost, came);
     let good_until = now.plus_seconds(i64::from(deps.config.min_validity_secs));
     let face = Money::from_minor(purchase.face_minor, purchase.face_currency);
     let (mut drafts, mut bought) = (Vec::new(), Vec::new());
@@ -121,6 +124,11 @@ pub async fn unpack(
         cost_micros: cost.micros,
         cost_currency: cost.currency,
         is_dearer: cost.currency == expected.currency && cost.micros > expected.micros,
+        is_loss: purchase.highest_cost_micros.is_some_and(|micros| {
+            let highest = Cost { micros, currency: purchase.cost_currency };
+            cost.currency == highest.currency
+                && cost.micros > part_of(highest, purchase.quantity, came).micros
+        }),
     })
 }
 

@@ -26,6 +26,7 @@ mod news;
 mod opening;
 mod parts_store;
 mod place;
+mod pulse;
 pub mod queries;
 mod recipient;
 mod refusal;

@@ -79,6 +79,7 @@ impl News {
     /// What it says of how the vendor is.
     pub const fn sign(&self) -> Sign<'_> {
         match self {
+            Self::Parcel(parcel) if parcel.is_loss => Sign::Dear,
             Self::Parcel(_) => Sign::Well,
             Self::Refused(refusal) => Sign::Refused(refusal),
             Self::NotExecuted => Sign::Silent,

@@ -1,6 +1,6 @@
 //! The worker: open orders and open purchases, until the process drains.
 //!
-//! What lives here: the loop that leases orders and takes over purchases, the calls that it has under way, and its sign of life.
+//! What lives here: the loop that leases orders and takes over purchases, and the calls that it has under way.
 //! What is always true: a purchase is sent only while its worker's lease, the one under which it was taken, is fresh, and its row
 //! says that it is this worker's: one that slept does not send what others have taken over; a call's outcome is written by who
 //! holds its epoch, or by nobody; what the worker holds by its row and has not under way, since something could not be written, is
@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::conclude::{Next, conclude};
 use super::jobs;
 use super::news::Witness;
+use super::pulse::{BEAT, Pulse};
 use super::recipient;
 use super::supply::Basis;
 use super::turns::Turns;
@@ -35,10 +36,6 @@ use crate::problem::Problem;
 
 /// How often the worker looks for something to do, when nobody rings.
 const POLL: Duration = Duration::from_millis(200);
-/// How often it tells that it lives.
-const BEAT: Duration = Duration::from_secs(3);
-/// How long after its last sign of life it still sends: shorter than its lease, which others wait for.
-const FRESH: Duration = Duration::from_secs(7);
 /// How many purchases are taken over at once.
 const MOST_CLAIMS: i32 = 32;
 /// How many writers of stock moves a worker has: what is concluded side by side does not wait for one row.
@@ -67,11 +64,7 @@ pub struct Worker {
     turn: AtomicUsize,
     /// Whose orders vendors were asked for.
     turns: Mutex<Turns>,
-    begun: Instant,
-    /// When its last sign of life was written, in milliseconds since it began.
-    beaten: AtomicU64,
-    /// How many leases it has had: one that may have run out is followed by another one.
-    leases: AtomicU64,
+    pulse: Arc<Pulse>,
     calls: TaskTracker,
     /// The purchases that it has under way.
     held: Mutex<HashSet<PurchaseId>>,
@@ -95,9 +88,7 @@ impl Worker {
             writers,
             turn: AtomicUsize::new(0),
             turns: Mutex::default(),
-            begun: Instant::now(),
-            beaten: AtomicU64::new(0),
-            leases: AtomicU64::new(0),
+            pulse: Arc::new(Pulse::new(Arc::clone(&deps), id)),
             calls: TaskTracker::new(),
             held: Mutex::default(),
             writing: Semaphore::new(MOST_WRITING),
@@ -107,7 +98,7 @@ impl Worker {
 
     async fn work(self: Arc<Self>) {
         let drain = self.deps.feature::<Drain>().clone();
-        let beating = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).keep_beating()));
+        let beating = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.pulse).keep_beating()));
         // Units may wait for what has changed while nobody worked.
         let mut known = None;
         let mut looked = Instant::now();
@@ -182,14 +173,14 @@ impl Worker {
     /// # Errors
     /// What the database says.
     pub async fn work_once(self: &Arc<Self>) -> Result<usize, Problem> {
-        if !self.is_fresh() {
-            self.beat().await?;
+        if !self.pulse.is_fresh() {
+            self.pulse.beat().await?;
         }
         Ok(self.work_on_orders().await? + self.take_over().await?)
     }
 
     async fn work_on_orders(self: &Arc<Self>) -> Result<usize, Problem> {
-        let (mut worked, leases) = (0, self.leases());
+        let (mut worked, leases) = (0, self.pulse.leases());
         let resting = self.turns().resting(Instant::now());
         let mut waiting = jobs::find_waiting(&self.deps, &resting).await?;
         self.turns().sort(&mut waiting);
@@ -225,12 +216,8 @@ impl Worker {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leases(&self) -> u64 {
-        self.leases.load(Ordering::Acquire)
-    }
-
     async fn take_over(self: &Arc<Self>) -> Result<usize, Problem> {
-        let leases = self.leases();
+        let leases = self.pulse.leases();
         let taken = fulfillment::claim(&self.deps, self.id, MOST_CLAIMS).await?;
         let count = taken.len();
         if count > 0 {
@@ -294,7 +281,7 @@ impl Worker {
     /// to others, who ask about it: so does this one.
     async fn may_send(&self, purchase: &purchases::Model, leases: u64) -> Result<(), &'static str> {
         match fulfillment::is_held(&self.deps, purchase).await {
-            Ok(true) if self.leases() == leases && self.is_fresh() => Ok(()),
+            Ok(true) if self.pulse.leases() == leases && self.pulse.is_fresh() => Ok(()),
             Ok(true) => Err("it was not sent: its worker had slept"),
             Ok(false) => Err("it was not sent: another worker has it"),
             Err(problem) => {
@@ -379,32 +366,6 @@ impl Worker {
             Ok(()) => crash::pass(Place::DoubtCommitted),
             Err(problem) => {
                 tracing::warn!(%problem, purchase = %purchase.id, "a doubt could not be written");
-            }
-        }
-    }
-
-    fn is_fresh(&self) -> bool {
-        let beaten = self.beaten.load(Ordering::Relaxed);
-        beaten > 0 && self.begun.elapsed().saturating_sub(Duration::from_millis(beaten)) < FRESH
-    }
-
-    async fn beat(&self) -> Result<(), Problem> {
-        // Taken before the write: the lease lasts from when the database wrote, which is later.
-        let at = self.begun.elapsed().as_millis();
-        fulfillment::beat(&self.deps, self.id).await?;
-        // What was not told for so long may have cost it what it held, also if it was told just in time.
-        if !self.is_fresh() {
-            self.leases.fetch_add(1, Ordering::AcqRel);
-        }
-        self.beaten.store(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn keep_beating(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(BEAT).await;
-            if let Err(problem) = self.beat().await {
-                tracing::warn!(%problem, "a worker's sign of life could not be written");
             }
         }
     }

@@ -4,12 +4,12 @@
 
 use serde_json::json;
 
-use super::{end, find};
+use super::{end, find, input};
 use crate::orders::{funds, order};
 use crate::support::app::{Partner, TestApp};
 use crate::support::catalog::EURO_20;
 use crate::support::poll;
-use crate::support::vendor::{TestVendor, assert_agreed};
+use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 
 /// Behind the deadline of any order here, and behind the next look at any purchase, in seconds.
 const LONG_SECS: i64 = 4_000;
@@ -129,6 +129,29 @@ both_databases! {
         assert_eq!(funds(&partner, "EUR").await, before);
         assert_eq!(app.database.number("SELECT count(*) FROM attempts WHERE outcome = 'ANOMALY'").await, 2);
         assert_eq!(app.database.number("SELECT count(*) FROM vouchers WHERE purchase_id IS NOT NULL").await, 0);
+        assert_agreed(&app, &[&vendor]).await;
+    }
+
+    /// What it lists is less than what it takes. An order on a charge does not count: there the loss is ours.
+    async fn a_vendor_that_takes_more_than_units_are_sold_for_is_left_alone_after_the_fifth_time(app: SmallCatalog) {
+        let partner = app.partner().await;
+        let vendor = TestVendor::on_terms(&app, "drifting", Terms { largest_batch: 1, ..Terms::default() }).await;
+        vendor.sell(&app, &[(EURO_20, "sandbox_price_drift")]).await;
+        let failures = "SELECT coalesce(max(failures), 0) FROM vendor_health WHERE product_id <> ''";
+        let create = "mutation($input: CreateChargeInput!) { createCharge(input: $input) { charge { id } userErrors { code } } }";
+        let charge = partner.graphql(create, json!({ "input": { "productId": EURO_20, "quantity": 1 } })).await;
+        let charge = charge.text("createCharge.charge.id").to_owned();
+        order(&partner, json!({ "chargeId": charge, "reference": "charged", "waitMs": 0 })).await.payload("createOrder");
+        assert_eq!(end(&app, &partner, "charged").await.text("order.status"), "DELIVERED");
+        assert_eq!(app.database.number(failures).await, 0);
+        for number in 1..=5 {
+            let reference = format!("loss-{number}");
+            order(&partner, input(EURO_20, 1, &reference)).await.payload("createOrder");
+            assert_eq!(end(&app, &partner, &reference).await.text("order.status"), "DELIVERED");
+            assert_eq!(app.database.number(failures).await, number);
+        }
+        let told = app.database.texts("SELECT message AS line FROM vendor_health WHERE open_until > 0").await;
+        assert_eq!(told, ["it took more than the units are sold for"]);
         assert_agreed(&app, &[&vendor]).await;
     }
 }
