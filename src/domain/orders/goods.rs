@@ -124,11 +124,7 @@ pub async fn unpack(
         cost_micros: cost.micros,
         cost_currency: cost.currency,
         is_dearer: cost.currency == expected.currency && cost.micros > expected.micros,
-        is_loss: purchase.highest_cost_micros.is_some_and(|micros| {
-            let highest = Cost { micros, currency: purchase.cost_currency };
-            cost.currency == highest.currency
-                && cost.micros > part_of(highest, purchase.quantity, came).micros
-        }),
+        is_loss: is_loss(purchase, cost, came),
     })
 }
 
@@ -158,6 +154,19 @@ async fn seal(
         retention,
     };
     seal_bought(ctx, of, bought).await
+}
+
+/// Whether a vendor took more for so many units than they are sold for, by more than a price is rounded: half a minor unit each.
+fn is_loss(purchase: &purchases::Model, cost: Cost, units: usize) -> bool {
+    let Some(micros) = purchase.highest_cost_micros.filter(|_| cost.currency == purchase.cost_currency)
+    else {
+        return false;
+    };
+    let highest = part_of(Cost { micros, currency: cost.currency }, purchase.quantity, units).micros;
+    let minor_micros = 6_u32.checked_sub(cost.currency.minor_units()).map_or(0, |digits| 10_i64.pow(digits));
+    let rounding =
+        i64::try_from(units).map_or(i64::MAX, |units| minor_micros.saturating_mul(units)).div_euclid(2);
+    cost.micros > highest.saturating_add(rounding)
 }
 
 /// What so many units are expected to cost of what `quantity` of them are.

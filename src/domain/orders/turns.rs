@@ -17,8 +17,10 @@ const REST: Duration = Duration::from_millis(150);
 const MOST_OF_REST: Duration = Duration::from_secs(2);
 /// How long after its rest an order is forgotten that nobody looked at: it does not wait any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-/// Of how many it is remembered when they were served.
+/// Of how many partners and products it is remembered when they were served; beyond that, of those of late alone.
 const MOST_SERVED: usize = 10_000;
+/// Of how late, in servings.
+const REMEMBERED: u64 = 5_000;
 
 /// An order that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +112,7 @@ impl Turns {
         self.count = self.count.saturating_add(1);
         self.served.insert((waiting.partner, waiting.product.clone()), self.count);
         if self.served.len() > MOST_SERVED {
-            let oldest = self.count.saturating_sub(MOST_SERVED.div_euclid(2) as u64);
+            let oldest = self.count.saturating_sub(REMEMBERED);
             self.served.retain(|_, at| *at > oldest);
         }
     }

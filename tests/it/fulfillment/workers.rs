@@ -20,6 +20,8 @@ use crate::support::vendor::{Terms, TestVendor, assert_agreed};
 const SETTLE_WINDOW_SECS: Option<u32> = Some(1);
 /// How often the server is killed.
 const ROUNDS: u32 = 4;
+/// How many orders are placed meanwhile at most: a vendor that fails with half of them is left alone again and again.
+const ORDERS: u32 = 10;
 /// What orders ask for: most of it comes late, or not as it should.
 const BEHAVIOURS: [(&str, &str); 4] = [
     (EURO_20, "sandbox_slow_150ms"),
@@ -39,11 +41,11 @@ async fn order(client: &Client, token: &str, input: &Value) -> Option<Value> {
     client.try_graphql(token, CREATE_ORDER, json!({ "input": input })).await
 }
 
-/// Places orders one after the other until the server is gone; tells their inputs.
+/// Places orders one after the other until the server is gone, or there are enough; tells their inputs.
 async fn order_until_the_end(client: Client, token: String, round: u32) -> Vec<Value> {
     let mut random = ChaCha20Rng::seed_from_u64(round.into());
     let mut asked = Vec::new();
-    for number in 0.. {
+    for number in 0..ORDERS {
         let (product, _) = BEHAVIOURS[random.random_range(0..BEHAVIOURS.len())];
         let wanted = input(product, random.random_range(1..=12), &format!("round-{round}:{number}"));
         asked.push(wanted.clone());
