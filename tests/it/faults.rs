@@ -9,6 +9,7 @@ mod signals;
 mod storms;
 
 use crate::support::app::TestApp;
+use crate::support::database::Dialect;
 
 /// Lets time pass for what waits for it in a database that no process works on: leases have run out, vendors that were left alone
 /// are tried again, and what is to be asked later is asked now.
@@ -25,11 +26,19 @@ async fn let_time_pass(app: &TestApp) {
 /// Has asked now what was to be asked later, beside processes that go by the machine's clock. One that writes the same rows at
 /// the same time is left alone: there is a next time.
 async fn hurry(app: &TestApp) {
-    for sql in [
-        "UPDATE vendor_health SET open_until = 0 WHERE open_until > 0",
-        "UPDATE purchases SET next_at = 0 WHERE next_at > 0 AND ended_at IS NULL",
-        "UPDATE order_units SET next_at = 0 WHERE next_at > 0 AND status = 'PENDING'",
+    // Row by row, and past those that are being written: who waits for several rows may wait in a circle with the processes.
+    let locking = match app.database.dialect() {
+        Dialect::Postgres => "FOR UPDATE SKIP LOCKED",
+        Dialect::Sqlite => "",
+    };
+    for (table, key, change, rows) in [
+        ("vendor_health", "vendor_id, product_id", "open_until = 0", "open_until > 0"),
+        ("purchases", "id", "next_at = 0", "next_at > 0 AND ended_at IS NULL"),
+        ("order_units", "order_id, unit_index", "next_at = 0", "next_at > 0 AND status = 'PENDING'"),
     ] {
-        let _ = app.database.try_execute(sql).await;
+        let sql = format!(
+            "UPDATE {table} SET {change} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {rows} {locking})"
+        );
+        let _ = app.database.try_execute(&sql).await;
     }
 }

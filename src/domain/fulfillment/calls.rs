@@ -32,8 +32,8 @@ const WATCHED_SECS: i64 = 172_800;
 /// The least between two such looks, in seconds.
 const WATCH_EVERY_SECS: i64 = 60;
 
-/// For how long who reads a code that a vendor keeps waits for its turn: readers never keep purchases waiting for longer.
-const READERS_WAIT: Duration = Duration::from_secs(2);
+/// For how long who reads a code that a vendor keeps waits for its turn at most.
+const READERS_WAIT: Duration = Duration::from_secs(8);
 
 /// What was learnt of a purchase.
 #[derive(Debug)]
@@ -94,8 +94,9 @@ pub async fn recall(deps: &Arc<Deps>, purchase: &purchases::Model) -> Result<Vec
     };
     let request = request(purchase, None);
     let timeout = Duration::from_millis(u64::try_from(known.row.timeout_ms).unwrap_or(0));
-    let turn = pace::take_turn_within(deps, &known, known.capabilities.requests.look, READERS_WAIT);
-    if !turn.await.map_err(|problem| problem.to_string())? {
+    let line = tokio::time::timeout(READERS_WAIT, known.readers.acquire()).await;
+    let turn = pace::take_reading_turn(deps, &known, READERS_WAIT);
+    if line.is_err() || !turn.await.map_err(|problem| problem.to_string())? {
         return Err("the vendor is asked for more than its rate takes".to_owned());
     }
     let sighting = tokio::time::timeout(timeout, known.vendor.find(&request)).await;

@@ -239,7 +239,7 @@ pub async fn record_fact(
         }
         // One that goes on so is left alone with this product, as one that goes on failing is.
         Sign::Dear => {
-            let told = (Blame::Product, "it took more than the units are sold for");
+            let told = (Blame::Price, "it took more than the units are sold for");
             tracing::error!(purchase = %purchase.id, vendor = %purchase.vendor_id, product = %purchase.product_id,
                 "a vendor took more than the units are sold for");
             vendor_store::count_failure(transaction, now, subject, told).await

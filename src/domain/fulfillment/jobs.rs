@@ -94,9 +94,10 @@ where
     loop {
         tokio::select! {
             _ = timer.tick(), if looks.len() < LOOKS_AT_ONCE => looks.push(look()),
-            Some(Err(problem)) = looks.next() => {
+            // Each end is taken: an end that did not fit a pattern here would leave the others without anybody to drive them.
+            Some(ended) = looks.next(), if !looks.is_empty() => if let Err(problem) = ended {
                 tracing::warn!(%problem, "{what} could not be looked after; it is tried again");
-            }
+            },
         }
     }
 }
@@ -116,5 +117,38 @@ fn as_written<R, E>(read: Result<R, Failure<E>>) -> Result<Option<R>, Problem> {
         Ok(report) => Ok(Some(report)),
         Err(Failure::Refused(_)) => Ok(None),
         Err(Failure::Problem(problem)) => Err(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// The first look takes four times three seconds; each of those that begin meanwhile ends at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_takes_long_goes_on_while_others_come_and_go() {
+        let (begun, number) = (Instant::now(), AtomicU32::new(0));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let look = || {
+            let (number, tell) = (number.fetch_add(1, Ordering::Relaxed), tell.clone());
+            async move {
+                if number == 0 {
+                    for _ in 0..4 {
+                        tokio::time::sleep(Duration::from_secs(3)).await;
+                    }
+                    tell.send(begun.elapsed()).expect("the test listens");
+                }
+                Ok(Vec::<()>::new())
+            }
+        };
+        tokio::select! {
+            () = look_again("nothing", look) => unreachable!("it has no end"),
+            took = told.recv() => assert_eq!(took.map(|took| took.as_secs()), Some(12)),
+        }
     }
 }

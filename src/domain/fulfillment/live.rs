@@ -16,6 +16,7 @@ use entity::state::{DeliveryKind, OfferStatus, VendorStatus};
 use entity::timestamp::Timestamp;
 use entity::{offer_costs, offers, vendors};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use tokio::sync::Semaphore;
 
 use super::adapter::{Adapters, BadAccount, VendorAccount};
 use super::listing::CostRule;
@@ -36,6 +37,8 @@ pub struct KnownVendor {
     pub vendor: Arc<dyn Vendor>,
     /// What the adapter can do.
     pub capabilities: Capabilities,
+    /// The lines of those who read codes that it keeps: half of what it takes.
+    pub(super) readers: Semaphore,
 }
 
 impl fmt::Debug for KnownVendor {
@@ -282,7 +285,8 @@ async fn open(deps: &Arc<Deps>, adapters: Adapters, row: vendors::Model) -> Resu
     let account = account_of(deps, &row).await?;
     let vendor = (adapter.open)(account, Arc::clone(&deps.clock)).map_err(|bad| bad.to_string())?;
     let capabilities = vendor.capabilities();
-    Ok(KnownVendor { row, vendor, capabilities })
+    let lines = usize::try_from(row.concurrent_requests).unwrap_or(1).div_euclid(2).max(1);
+    Ok(KnownVendor { row, vendor, capabilities, readers: Semaphore::new(lines) })
 }
 
 async fn account_of(deps: &Arc<Deps>, row: &vendors::Model) -> Result<VendorAccount, String> {

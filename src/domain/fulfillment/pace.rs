@@ -7,7 +7,7 @@
 //! What is not here: the rates (`allowance.rs`), purchases that are sent for the first time (`sourcing.rs`), and calls (`calls.rs`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entity::ids::{VendorId, WorkerId};
 use entity::purchases;
@@ -21,6 +21,9 @@ use super::vendor::{Recipient, TooMany};
 use crate::ctx::Deps;
 use crate::problem::Problem;
 use crate::store::{Transaction, write};
+
+/// After how long a reader who found a vendor busy tries again.
+const READ_AGAIN: Duration = Duration::from_millis(200);
 
 /// Takes over purchases that have to be asked about, at most so many.
 ///
@@ -126,6 +129,40 @@ pub(super) async fn take_turn_within(
         tokio::time::sleep(wait).await;
     }
     Ok(wait.is_some())
+}
+
+/// Waits until a reader of codes that a vendor keeps may ask it, and tells whether, which is no if that takes too long. Readers
+/// have the share of look-ups and take it as it comes, never ahead of time: whatever waits with them finds the rest of the rate.
+pub(super) async fn take_reading_turn(
+    deps: &Arc<Deps>,
+    known: &Arc<KnownVendor>,
+    patience: Duration,
+) -> Result<bool, Problem> {
+    let begun = Instant::now();
+    while !try_to_read(deps, known).await? {
+        if begun.elapsed() + READ_AGAIN > patience {
+            return Ok(false);
+        }
+        tokio::time::sleep(READ_AGAIN).await;
+    }
+    Ok(true)
+}
+
+async fn try_to_read(deps: &Arc<Deps>, known: &Arc<KnownVendor>) -> Result<bool, Problem> {
+    let (task, in_transaction) = (Arc::clone(known), Arc::clone(deps));
+    let requests = known.capabilities.requests.look;
+    write::<_, Problem, _>(deps, move |transaction| {
+        let (known, deps) = (Arc::clone(&task), Arc::clone(&in_transaction));
+        Box::pin(async move {
+            let allowance = Allowance::lock(&deps, transaction, &known).await?;
+            let may_read = allowance.look_ups(requests) > 0;
+            if may_read {
+                allowance.take_for_looks(transaction, &known, requests).await?;
+            }
+            Ok(may_read)
+        })
+    })
+    .await
 }
 
 /// Has every process leave a vendor alone that was asked too often.

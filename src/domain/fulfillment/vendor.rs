@@ -211,6 +211,8 @@ pub enum Blame {
     Vendor,
     /// It fails at this product, as far as is known.
     Product,
+    /// It takes too much for this product: what else it sells may be priced as it says.
+    Price,
     /// Nothing: the trouble is ours, or none.
     Nobody,
 }

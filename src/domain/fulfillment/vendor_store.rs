@@ -54,6 +54,7 @@ pub(super) async fn count_failure(
     let is_of_all = match blame {
         Blame::Nobody => return Ok(()),
         Blame::Vendor => true,
+        Blame::Price => false,
         Blame::Product => fails_elsewhere(transaction, now, (vendor, product)).await?,
     };
     let backend = transaction.get_database_backend();
@@ -118,11 +119,14 @@ pub(super) async fn probe(
     (vendor, product): (VendorId, &str),
     secs: i64,
 ) -> Result<(), DbErr> {
-    let sql = "UPDATE vendor_health SET open_until = $4
-         WHERE vendor_id = $1 AND product_id IN ('', $2) AND failures >= $3";
-    let until = now.plus_seconds(secs);
-    let values = [vendor.to_string().into(), product.into(), CIRCUIT_OPENS_AT.into(), until.micros().into()];
-    transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await.map(drop)
+    let until = now.plus_seconds(secs).micros();
+    // One after the other, as every writer of two of them has it.
+    for subject in ["", product] {
+        let sql = "UPDATE vendor_health SET open_until = $4 WHERE vendor_id = $1 AND product_id = $2 AND failures >= $3";
+        let values = [vendor.to_string().into(), subject.into(), CIRCUIT_OPENS_AT.into(), until.into()];
+        transaction.execute_raw(statement(transaction.get_database_backend(), sql, values)).await?;
+    }
+    Ok(())
 }
 
 /// Gives a new vendor its row of limits.

@@ -8,12 +8,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::ids::PurchaseId;
 use entity::secret::Digest;
 use entity::{purchases, vouchers};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use crate::ctx::Ctx;
 use crate::domain::vouchers::{Contents, is_over, vault};
@@ -22,6 +24,8 @@ use crate::problem::{ErrorCode, Problem};
 
 /// How many vendors' answers one request waits for at once.
 const ASKED_AT_ONCE: usize = 8;
+/// How long it waits for all of them at most: shorter than a request may take, so that it tells what has come by then.
+const MOST_TIME: Duration = Duration::from_secs(8);
 
 /// What a code's row comes to when it is read.
 #[derive(Debug, Clone)]
@@ -78,7 +82,8 @@ pub async fn recall(ctx: &Ctx, ids: Vec<PurchaseId>) -> Result<HashMap<PurchaseI
     let mut asked = JoinSet::new();
     waiting.by_ref().take(ASKED_AT_ONCE).for_each(|purchase| ask(&mut asked, purchase));
     let mut recalled = HashMap::new();
-    while let Some(answer) = asked.join_next().await {
+    let deadline = Instant::now() + MOST_TIME;
+    while let Ok(Some(answer)) = timeout_at(deadline, asked.join_next()).await {
         if let Some(next) = waiting.next() {
             ask(&mut asked, next);
         }

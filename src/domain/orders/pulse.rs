@@ -61,7 +61,8 @@ impl Pulse {
         if !self.is_fresh() {
             self.leases.fetch_add(1, Ordering::AcqRel);
         }
-        self.beaten.store(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        // Of two that are told at once, the later one may come first.
+        self.beaten.fetch_max(u64::try_from(at).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
         Ok(())
     }
 

@@ -6,14 +6,16 @@
 //! their vendors busy rest until one is free, and keep no other order waiting.
 //! What is not here: which orders wait, and leasing them (`jobs.rs`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use entity::ids::{OrderId, PartnerId, VendorId};
 
-/// How long an order rests at least whose vendors are busy; twice as long each time that it was looked at in vain.
+/// How long an order rests at first whose vendors take no more calls; twice as long each time that it was looked at in vain.
 const REST: Duration = Duration::from_millis(150);
-/// And at most.
+/// How often it is doubled at most.
+const MOST_VAIN: u32 = 4;
+/// How long an order rests at most, whatever it waits for.
 const MOST_OF_REST: Duration = Duration::from_secs(2);
 /// How long after its rest an order is forgotten that nobody looked at: it does not wait any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
@@ -42,9 +44,12 @@ pub type Busy = Vec<(VendorId, Option<Duration>)>;
 #[derive(Debug)]
 struct Rest {
     until: Instant,
+    /// Those of its vendors of which a call that ends makes room.
     vendors: Vec<VendorId>,
     /// How often in a row it got nothing.
     vain: u32,
+    /// Whether a vendor that it waits for has made room.
+    is_called: bool,
 }
 
 /// Who was served when, and which orders wait for a vendor that is busy.
@@ -53,8 +58,6 @@ pub struct Turns {
     served: HashMap<(PartnerId, String), u64>,
     count: u64,
     resting: HashMap<OrderId, Rest>,
-    /// Orders that are looked at once more, since a vendor that they wait for is free.
-    called: HashSet<OrderId>,
 }
 
 impl Turns {
@@ -62,49 +65,50 @@ impl Turns {
     pub fn sort(&self, waiting: &mut [Waiting]) {
         let served =
             |one: &Waiting| self.served.get(&(one.partner, one.product.clone())).copied().unwrap_or(0);
-        let is_in_vain = |one: &Waiting| self.resting.contains_key(&one.id) && !self.called.contains(&one.id);
+        let is_in_vain = |one: &Waiting| self.resting.get(&one.id).is_some_and(|rest| !rest.is_called);
         waiting.sort_by_cached_key(|one| (is_in_vain(one), one.place, served(one)));
     }
 
     /// The orders that are not to be looked at now.
     pub fn resting(&mut self, now: Instant) -> Vec<OrderId> {
         self.resting.retain(|_, rest| now < rest.until + FORGOTTEN_AFTER);
-        let called = &self.called;
-        let rests = |(id, rest): (&OrderId, &Rest)| (now < rest.until && !called.contains(id)).then_some(*id);
+        let rests = |(id, rest): (&OrderId, &Rest)| (now < rest.until && !rest.is_called).then_some(*id);
         self.resting.iter().filter_map(rests).collect()
     }
 
     /// An order was looked at: whether vendors were asked for units of it, and why others have to wait.
-    pub fn note(&mut self, waiting: &Waiting, is_served: bool, busy: Busy, now: Instant) {
+    pub fn note(&mut self, waiting: &Waiting, is_served: bool, busy: &Busy, now: Instant) {
         if is_served {
             self.serve(waiting);
         }
-        self.called.remove(&waiting.id);
         let before = self.resting.remove(&waiting.id);
         if busy.is_empty() {
             return;
         }
-        let vain = if is_served { 0 } else { before.map_or(0, |rest| rest.vain.saturating_add(1)) };
-        let free_in = busy.iter().filter_map(|(_, free_in)| *free_in).min().unwrap_or_default();
-        let at_least = REST.saturating_mul(1 << vain.min(4)).min(MOST_OF_REST);
-        let until = now + free_in.clamp(at_least, MOST_OF_REST);
-        let vendors = busy.into_iter().map(|(vendor, _)| vendor).collect();
-        self.resting.insert(waiting.id, Rest { until, vendors, vain });
+        // Where a rate is used up it is known until when, and no call that ends changes that.
+        let of_rate = busy.iter().filter_map(|(_, free_in)| *free_in).min();
+        let vendors: Vec<VendorId> =
+            busy.iter().filter(|(_, free_in)| free_in.is_none()).map(|(vendor, _)| *vendor).collect();
+        let vain = before.map_or(0, |rest| rest.vain + 1).min(if is_served { 0 } else { MOST_VAIN });
+        let of_lines = (!vendors.is_empty()).then(|| REST.saturating_mul(1 << vain));
+        let until = now + of_rate.into_iter().chain(of_lines).min().unwrap_or_default().min(MOST_OF_REST);
+        self.resting.insert(waiting.id, Rest { until, vendors, vain, is_called: false });
     }
 
-    /// A call at a vendor has ended: the order that has waited for it longest is looked at once more.
-    pub fn free(&mut self, vendor: VendorId) {
-        let waits =
-            |(id, rest): &(&OrderId, &Rest)| rest.vendors.contains(&vendor) && !self.called.contains(id);
-        let longest = self.resting.iter().filter(waits).min_by_key(|(id, rest)| (rest.until, **id));
-        if let Some((id, _)) = longest {
-            self.called.insert(*id);
+    /// A call at a vendor has ended: the order that has waited longest for room there is looked at once more.
+    pub fn free(&mut self, vendor: VendorId, now: Instant) {
+        let waits = |(_, rest): &(&OrderId, &mut Rest)| {
+            now < rest.until && !rest.is_called && rest.vendors.contains(&vendor)
+        };
+        let longest = self.resting.iter_mut().filter(waits).min_by_key(|(id, rest)| (rest.until, **id));
+        if let Some((_, rest)) = longest {
+            rest.is_called = true;
         }
     }
 
     /// Every order is looked at once more.
     pub fn awaken(&mut self) {
-        self.called.extend(self.resting.keys());
+        self.resting.clear();
     }
 
     /// A vendor was asked for units of a partner's order.
@@ -142,10 +146,10 @@ mod tests {
         let mut line = [large.clone(), second.clone(), small.clone()];
         turns.sort(&mut line);
         assert_eq!(line, [large.clone(), small.clone(), second.clone()]);
-        turns.note(&large, true, Vec::new(), now);
+        turns.note(&large, true, &Vec::new(), now);
         turns.sort(&mut line);
         assert_eq!(line, [small.clone(), large.clone(), second.clone()]);
-        turns.note(&small, true, Vec::new(), now);
+        turns.note(&small, true, &Vec::new(), now);
         turns.sort(&mut line);
         assert_eq!(line, [large, small, second]);
     }
@@ -154,9 +158,9 @@ mod tests {
     fn who_is_served_elsewhere_keeps_its_turn() {
         let (mut turns, now) = (Turns::default(), Instant::now());
         let (here, elsewhere, other) = (waiting(1, 1, "a"), waiting(1, 1, "b"), waiting(2, 1, "a"));
-        turns.note(&here, true, Vec::new(), now);
-        turns.note(&other, true, Vec::new(), now);
-        turns.note(&elsewhere, true, Vec::new(), now);
+        turns.note(&here, true, &Vec::new(), now);
+        turns.note(&other, true, &Vec::new(), now);
+        turns.note(&elsewhere, true, &Vec::new(), now);
         let mut line = [other.clone(), here.clone()];
         turns.sort(&mut line);
         assert_eq!(line, [here, other]);
@@ -165,9 +169,10 @@ mod tests {
     fn who_finds_its_vendors_busy_rests_until_one_is_free_and_keeps_nobody_waiting() {
         let (mut turns, now) = (Turns::default(), Instant::now());
         let busy = VendorId::from_uuid(uuid::Uuid::from_u128(7));
+        let lines = vec![(busy, None)];
         let (first, second, fresh) = (waiting(1, 1, "a"), waiting(1, 2, "a"), waiting(1, 3, "b"));
-        turns.note(&first, false, vec![(busy, None)], now);
-        turns.note(&second, false, vec![(busy, Some(Duration::from_secs(1)))], now);
+        turns.note(&first, false, &lines, now);
+        turns.note(&second, false, &lines, now + Duration::from_millis(10));
         let mut all = turns.resting(now);
         all.sort();
         assert_eq!(all, [first.id, second.id]);
@@ -177,20 +182,44 @@ mod tests {
         turns.sort(&mut line);
         assert_eq!(line, [fresh.clone(), first.clone()]);
         // A call that ends calls one of them, and another one the next.
-        turns.free(VendorId::from_uuid(uuid::Uuid::from_u128(8)));
+        turns.free(VendorId::from_uuid(uuid::Uuid::from_u128(8)), now);
         assert_eq!(turns.resting(now).len(), 2);
-        turns.free(busy);
+        turns.free(busy, now);
         assert_eq!(turns.resting(now), [second.id]);
         turns.sort(&mut line);
         assert_eq!(line, [first.clone(), fresh]);
-        turns.free(busy);
+        turns.free(busy, now);
         assert_eq!(turns.resting(now), []);
-        // In vain, it rests longer; served, it does not.
-        turns.note(&first, false, vec![(busy, None)], now);
+        // In vain, it rests longer; served, it does not; with nothing to wait for, not at all.
+        turns.note(&first, false, &lines, now);
         assert_eq!(turns.resting(now + REST), [first.id]);
-        turns.note(&first, true, vec![(busy, None)], now);
+        turns.note(&first, true, &lines, now);
         assert_eq!(turns.resting(now + REST), []);
-        turns.note(&second, false, Vec::new(), now);
-        assert_eq!(turns.resting(now), [first.id]);
+        turns.note(&first, false, &Vec::new(), now);
+        turns.note(&second, false, &lines, now);
+        assert_eq!(turns.resting(now), [second.id]);
+        turns.awaken();
+        assert_eq!(turns.resting(now), []);
+    }
+
+    /// Five requests a second, each answered at once, and a look every 50 ms: the rate is used whole.
+    #[test]
+    fn who_waits_for_a_rate_has_every_request_of_it() {
+        let (mut turns, begun) = (Turns::default(), Instant::now());
+        let (vendor, order) = (VendorId::from_uuid(uuid::Uuid::from_u128(7)), waiting(1, 1, "a"));
+        let (mut served, mut free_at) = (0, begun);
+        for look in 0..200_u32 {
+            let now = begun + Duration::from_millis(50) * look;
+            turns.free(vendor, now);
+            if !turns.resting(now).is_empty() {
+                continue;
+            }
+            let is_served = now >= free_at;
+            if is_served {
+                (served, free_at) = (served + 1, free_at + Duration::from_millis(200));
+            }
+            turns.note(&order, is_served, &vec![(vendor, Some(free_at.duration_since(now)))], now);
+        }
+        assert_eq!(served, 50);
     }
 }

@@ -191,7 +191,7 @@ impl Worker {
                     if !done.purchases.is_empty() {
                         crash::pass(Place::PurchasesRecorded);
                     }
-                    self.turns().note(&lease.waiting, !done.purchases.is_empty(), done.busy, Instant::now());
+                    self.turns().note(&lease.waiting, !done.purchases.is_empty(), &done.busy, Instant::now());
                     for purchase in done.purchases {
                         self.begin(purchase.clone(), Arc::clone(self).send(purchase, leases));
                     }
@@ -238,7 +238,7 @@ impl Worker {
                 worker.leave_in_doubt(&purchase, "the call panicked").await;
             }
             worker.held().remove(&purchase.id);
-            worker.turns().free(purchase.vendor_id);
+            worker.turns().free(purchase.vendor_id, Instant::now());
             worker.deps.feature::<Bell>().ring();
         });
     }

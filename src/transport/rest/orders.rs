@@ -171,19 +171,23 @@ async fn open(ctx: &Ctx, order: &orders::Model, sealed: &[vouchers::Model]) -> R
     let codes: Vec<&vouchers::Model> = sealed.iter().collect();
     let recalled = domain::recall(ctx, purchases_to_recall(sealed)).await?;
     let voucher = |(code, reading): (&vouchers::Model, Reading)| {
-        let contents = reading.into_contents()?;
-        Ok(Voucher {
+        let (code_state, contents) = match reading {
+            Reading::Told(contents) => ("AVAILABLE", Some(contents)),
+            Reading::Destroyed => ("DESTROYED", None),
+            Reading::Unreachable => ("UNREACHABLE", None),
+        };
+        Voucher {
             id: code.id,
             unit_index: code.unit_index.unwrap_or_default(),
             face_value: Money::from_minor(code.face_minor, order.face_currency),
             expires_at: code.expires_at,
             replaces: code.replaces,
-            code_state: if contents.is_some() { "AVAILABLE" } else { "DESTROYED" },
+            code_state,
             code_available_until: readable_until(code),
             contents: Shown(contents),
-        })
+        }
     };
-    domain::open(ctx, &codes, &recalled).await?.into_iter().map(voucher).collect()
+    Ok(domain::open(ctx, &codes, &recalled).await?.into_iter().map(voucher).collect())
 }
 
 /// The member of `recipient` that names one of a kind.
