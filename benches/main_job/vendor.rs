@@ -44,7 +44,7 @@ pub struct Waits {
 
 impl Vendor {
     pub fn start() -> Self {
-        let arguments = ["vendor-sim", "--listen", "127.0.0.1:0", "--key", KEY, "--latency-ms", LATENCY_MS];
+        let arguments = ["vendor-sim", "--address", "127.0.0.1:0", "--key", KEY, "--latency-ms", LATENCY_MS];
         let mut child = Command::new(OCTOPUS).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();

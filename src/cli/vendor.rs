@@ -93,8 +93,8 @@ pub struct AddArguments {
     #[arg(long, default_value_t = 20_000)]
     timeout_ms: u32,
     /// How many requests a second it takes [default: what the adapter says]
-    #[arg(long)]
-    requests_per_second: Option<u32>,
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<u32>,
     /// How many requests at once it takes [default: what the adapter says]
     #[arg(long)]
     concurrent_requests: Option<u32>,
@@ -170,7 +170,7 @@ impl AddArguments {
             currency: self.currency,
             priority: self.priority,
             timeout_ms: self.timeout_ms,
-            requests_per_second: self.requests_per_second,
+            requests_per_second: self.rate,
             concurrent_requests: self.concurrent_requests,
             largest_batch: self.largest_batch,
             settle_window_secs: self.settle_window_secs,

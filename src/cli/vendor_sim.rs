@@ -21,7 +21,7 @@ pub struct VendorSim {
     /// Where to listen; port 0 takes a spare one [default: 127.0.0.1:8090]
     // It stands for the server's setting of this name, which it would otherwise take up.
     #[arg(long)]
-    listen: Option<SocketAddr>,
+    address: Option<SocketAddr>,
 
     /// The file of its books, which survive a kill; in memory if absent
     #[arg(long)]
@@ -44,8 +44,8 @@ pub struct VendorSim {
     latency_ms: u64,
 
     /// How many requests a second it takes; any number if absent
-    #[arg(long)]
-    requests_per_second: Option<u32>,
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<u32>,
 
     /// How many requests at once it takes; any number if absent
     #[arg(long)]
@@ -95,14 +95,14 @@ pub async fn run(command: VendorSim, json: bool) -> Result<(), CliError> {
         ledger: command.ledger,
         catalog: command.catalog,
         latency_ms: command.latency_ms,
-        requests_per_second: command.requests_per_second,
+        requests_per_second: command.rate,
         concurrent: command.concurrent,
         fault_rate: command.fault_rate,
         at_quantity: command.at_quantity,
         ..Options::new(key, command.seed)
     };
     let simulator = Simulator::open(options, Arc::new(SystemClock))?;
-    let listener = serve::listen(command.listen.unwrap_or(LISTEN.into()), "--listen").await?;
+    let listener = serve::listen(command.address.unwrap_or(LISTEN.into()), "--address").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let stop = serve::stop()?;
     let told = match &made {

@@ -32,6 +32,24 @@ fn leaves() -> Vec<(String, Command)> {
     found
 }
 
+/// An argument that has the name of a setting would take the setting's value, from the environment for instance.
+#[test]
+fn no_argument_of_a_command_has_the_name_of_a_setting() {
+    fn walk(command: &Command, settings: &[clap::Id], found: &mut Vec<String>) {
+        for child in command.get_subcommands() {
+            let own = child.get_arguments().map(clap::Arg::get_id).filter(|id| settings.contains(id));
+            found.extend(own.map(|id| format!("{} --{id}", child.get_name())));
+            walk(child, settings, found);
+        }
+    }
+    let root = Cli::command();
+    let settings: Vec<clap::Id> = root.get_arguments().map(|argument| argument.get_id().clone()).collect();
+    assert!(settings.len() > 20, "{settings:?}");
+    let mut found = Vec::new();
+    walk(&root, &settings, &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
 #[tokio::test]
 async fn every_command_and_every_argument_explains_itself() {
     let folder = tempfile::tempdir().unwrap();

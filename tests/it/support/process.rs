@@ -132,7 +132,7 @@ impl Binary {
         let logs = (0_u32..).map(|number| self.folder.join(format!("vendor-{number}.log")));
         let log = logs.into_iter().find(|path| !path.exists()).expect("numbers do not end");
         let file = File::create(&log).expect("the folder is ours");
-        let words = [&["vendor-sim", "--json", "--listen", "127.0.0.1:0"], arguments].concat();
+        let words = [&["vendor-sim", "--json", "--address", "127.0.0.1:0"], arguments].concat();
         let mut command = self.command(&words);
         command.stdout(file.try_clone().expect("a file can be shared")).stderr(file);
         let child = command.spawn().expect("the binary starts");

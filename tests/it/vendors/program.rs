@@ -115,7 +115,7 @@ async fn one_vendor_alone_writes_its_books() {
     let folder = tempfile::tempdir().unwrap();
     let binary = Binary::in_folder(folder.path());
     let (_process, _) = binary.sell(&["--ledger", "ledger.jsonl"]).await;
-    let words = ["vendor-sim", "--listen", "127.0.0.1:0", "--ledger", "ledger.jsonl"];
+    let words = ["vendor-sim", "--address", "127.0.0.1:0", "--ledger", "ledger.jsonl"];
     let ended = binary.run(&words).await.expect_code(1);
     assert!(ended.stderr.contains("another process writes it"), "{ended:?}");
 }
