@@ -19,7 +19,6 @@ const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 8090);
 #[derive(Debug, Args)]
 pub struct VendorSim {
     /// Where to listen; port 0 takes a spare one [default: 127.0.0.1:8090]
-    // It stands for the server's setting of this name, which it would otherwise take up.
     #[arg(long)]
     address: Option<SocketAddr>,
 
